@@ -1,0 +1,335 @@
+//! The ports: what the engine asks of the world.  All are object-safe, so that
+//! a test or a simulation can stand behind any of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::changeset::MatchKey;
+use crate::record::{Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo};
+use crate::state::{
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
+    RunRow, StreamState, Waiting,
+};
+use crate::{
+    Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, Kind, Manifest, RemoteId, RunId,
+    StreamName, Timestamp,
+};
+
+/// Time.  The one real clock lives in `hub/engine`.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+    /// Time that never jumps, for leases and deadlines.
+    fn monotonic(&self) -> Duration;
+    async fn sleep(&self, span: Duration);
+}
+
+/// Chance.
+pub trait Rng: Send + Sync {
+    fn next_u64(&self) -> u64;
+}
+
+/// One connection's connector: a component in the host, or a fake in a test.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    fn manifest(&self) -> &Manifest;
+    async fn check(&self) -> Result<Description, Fault>;
+    async fn discover(&self) -> Result<Vec<StreamInfo>, Fault>;
+    async fn pull(
+        &self,
+        stream: &StreamName,
+        selection: &Selection,
+        cursor: Option<&str>,
+    ) -> Result<Page, Fault>;
+    async fn fetch(
+        &self,
+        stream: &StreamName,
+        ids: &[RemoteId],
+        fields: &[String],
+    ) -> Result<Vec<Change>, Fault>;
+    async fn find(
+        &self,
+        stream: &StreamName,
+        values: &Fields,
+        fields: &[String],
+    ) -> Result<Vec<RemoteRecord>, Fault>;
+    async fn push(&self, stream: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault>;
+}
+
+/// A request of a connector, after the host has looked at it.
+#[derive(Clone)]
+pub struct HttpRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Vec<u8>>,
+    /// Added last, dropped at a redirect to another origin, never logged.
+    pub auth: Option<SecretHeader>,
+    pub timeout: Duration,
+    /// The answer's size at which reading stops with `TooLarge`.
+    pub max_response_bytes: u64,
+}
+
+/// A header whose value is a secret.
+#[derive(Clone)]
+pub struct SecretHeader {
+    pub name: String,
+    pub value: Secret,
+}
+
+/// Text that must not be printed.  `expose` is the one way to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// Sorted by what is known about the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    #[error("not sent, the connection's network policy refuses it: {0}")]
+    Denied(String),
+    #[error("not sent, no connection: {0}")]
+    Unreachable(String),
+    #[error("sent, but no whole answer came: {0}")]
+    NoAnswer(String),
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+}
+
+/// One connection's way out.  The implementation holds the egress policy and
+/// checks it for the URL, every resolved address, every redirect and the
+/// address really connected to.
+#[async_trait]
+pub trait Http: Send + Sync {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+}
+
+/// One connection's allowance, per class of the manifest.
+#[async_trait]
+pub trait Quota: Send + Sync {
+    /// Waits until one request of this class may leave.
+    async fn take(&self, class: &str);
+    /// Looks at an answer: a wait that the system asks for holds the class back.
+    fn observe(&self, class: &str, response: &HttpResponse);
+}
+
+/// No credential can be had; the message says what the admin can do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenError(pub String);
+
+/// One connection's credentials.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// The header to add now; none where the connector needs no credentials.
+    async fn header(&self) -> Result<Option<SecretHeader>, TokenError>;
+    /// Every secret text of this connection, to strike out of logs and errors.
+    fn secrets(&self) -> Vec<Secret>;
+}
+
+/// Numbers that the store hands out in blocks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sequence {
+    Entity(Kind),
+    Intent,
+    Conflict,
+    Review,
+    Event,
+    Run,
+    Connection,
+}
+
+/// Which intents to read.
+#[derive(Clone, Debug, Default)]
+pub struct IntentFilter {
+    pub connection: Option<ConnectionId>,
+    pub stream: Option<StreamName>,
+    pub entity: Option<EntityId>,
+    pub run: Option<RunId>,
+    pub open_only: bool,
+    pub after: Option<IntentId>,
+    pub limit: u32,
+}
+
+/// Which conflicts to read.
+#[derive(Clone, Debug, Default)]
+pub struct ConflictFilter {
+    pub entity: Option<EntityId>,
+    /// Only those that wait for a person.
+    pub held_only: bool,
+    pub after: Option<i64>,
+    pub limit: u32,
+}
+
+/// How much there is of everything, for `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Live entities per kind.
+    pub entities: Vec<(String, i64)>,
+    /// Connection, stream, link state, number.
+    pub links: Vec<(i64, String, String, i64)>,
+    pub open_intents: i64,
+    pub failed_intents: i64,
+    pub conflicts: i64,
+    pub conflicts_held: i64,
+    pub holds: i64,
+    pub reviews_open: i64,
+    pub quarantined: i64,
+    pub waiting: i64,
+}
+
+/// Who has the right to write to this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseHolder {
+    pub owner: String,
+    pub until: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database is in use by {owner}; wait until it has finished, or end it first")]
+    Busy { owner: String },
+    #[error(
+        "the database was written by a newer Concord (schema {found}, this one knows {known}): \
+         use that version or a newer one"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error("the disk is full, nothing of this step was written: free some space and run again")]
+    Full,
+    #[error("the database holds something unexpected in {table}.{column} of {row}: {problem}")]
+    Inconsistent {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+        problem: String,
+    },
+    #[error("the database failed: {0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One tenant's records.  Look-ups return what there is; an id that is not
+/// there is simply missing from the answer.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes all of it in one transaction, or nothing.
+    async fn commit(&self, changes: &Changeset) -> Result<(), StoreError>;
+
+    /// Takes `count` numbers of a sequence and returns the first.
+    async fn reserve(&self, sequence: &Sequence, count: u32) -> Result<i64, StoreError>;
+
+    /// Takes or extends the right to write; `Busy` while another holds it.
+    async fn lease(&self, owner: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError>;
+    async fn release(&self, owner: &str) -> Result<(), StoreError>;
+    async fn lease_holder(&self) -> Result<Option<LeaseHolder>, StoreError>;
+
+    async fn connections(&self) -> Result<Vec<ConnectionRow>, StoreError>;
+    async fn streams(&self, connection: ConnectionId) -> Result<Vec<StreamState>, StoreError>;
+    /// A document by name: the applied configuration, its schemas and rules,
+    /// mappings by hash.
+    async fn document(&self, name: &str) -> Result<Option<String>, StoreError>;
+    async fn set_document(&self, name: &str, text: &str) -> Result<(), StoreError>;
+
+    async fn entities(&self, ids: &[EntityId]) -> Result<Vec<Entity>, StoreError>;
+    /// Live entities of a kind in order of their numbers.
+    async fn scan_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError>;
+    /// Entities that emit has to look at, in order of their numbers.
+    async fn dirty_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError>;
+    /// Marks every live entity of a kind dirty.
+    async fn mark_dirty(&self, kind: &Kind) -> Result<(), StoreError>;
+    async fn entities_by_keys(
+        &self,
+        kind: &Kind,
+        keys: &[String],
+    ) -> Result<Vec<MatchKey>, StoreError>;
+
+    async fn links(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        ids: &[RemoteId],
+    ) -> Result<Vec<Link>, StoreError>;
+    /// All links of these entities, of every connection and state.
+    async fn links_of(&self, entities: &[EntityId]) -> Result<Vec<Link>, StoreError>;
+    /// Links of a stream in order of their remote ids.
+    async fn scan_links(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError>;
+    /// Live or hidden links that a full walk did not list.
+    async fn links_unseen(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        walk: i64,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError>;
+    /// Links to be read again by now.
+    async fn links_due(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError>;
+    /// The earliest moment at which a link of this connection is to be read again.
+    async fn next_due(&self, connection: ConnectionId) -> Result<Option<Timestamp>, StoreError>;
+
+    async fn intents(&self, filter: &IntentFilter) -> Result<Vec<Intent>, StoreError>;
+    /// Open intents of these links, and open creates of these entities.
+    async fn open_intents_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError>;
+
+    async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflict>, StoreError>;
+    async fn holds(&self, entities: &[EntityId]) -> Result<Vec<Hold>, StoreError>;
+    async fn all_holds(&self, limit: u32) -> Result<Vec<Hold>, StoreError>;
+    async fn reviews(&self, open_only: bool, limit: u32) -> Result<Vec<Review>, StoreError>;
+    async fn reviews_of(&self, links: &[LinkKey]) -> Result<Vec<Review>, StoreError>;
+    async fn events(&self, entity: &EntityId) -> Result<Vec<Event>, StoreError>;
+    async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError>;
+    /// References that wait for these records.
+    async fn waiting_for(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        ids: &[RemoteId],
+    ) -> Result<Vec<Waiting>, StoreError>;
+    async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError>;
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError>;
+    async fn counts(&self) -> Result<Counts, StoreError>;
+}

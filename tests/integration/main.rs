@@ -1,0 +1,2 @@
+//! The one integration binary.  Each module is a layer of tests; see
+//! docs/ARCHITECTURE.md for what belongs where.
