@@ -253,21 +253,28 @@ pub trait Store: Send + Sync {
     async fn set_document(&self, name: &str, text: &str) -> Result<(), StoreError>;
 
     async fn entities(&self, ids: &[EntityId]) -> Result<Vec<Entity>, StoreError>;
-    /// Live entities of a kind in order of their numbers.
+    /// Unmatched and live entities of a kind in order of their numbers.
     async fn scan_entities(
         &self,
         kind: &Kind,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Entity>, StoreError>;
-    /// Entities that emit has to look at, in order of their numbers.
+    /// Entities in state `Unmatched`, in order of their numbers.
+    async fn unmatched_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError>;
+    /// Live entities that emit has to look at, in order of their numbers.
     async fn dirty_entities(
         &self,
         kind: &Kind,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Entity>, StoreError>;
-    /// Marks every live entity of a kind dirty.
+    /// Marks every unmatched and live entity of a kind dirty.
     async fn mark_dirty(&self, kind: &Kind) -> Result<(), StoreError>;
     async fn entities_by_keys(
         &self,

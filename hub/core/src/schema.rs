@@ -52,7 +52,7 @@ pub enum Normaliser {
     Text,
     /// `Text`, and case does not matter.
     Caseless,
-    /// Case of the domain never, of the local part not in matching.
+    /// `Caseless`: no mail system in use tells `Ann@` from `ann@`.
     Email,
     /// E.164 where it can be parsed, digits otherwise.
     Phone,
@@ -112,6 +112,9 @@ pub struct FieldSpec {
     pub merge: MergeRule,
     /// Allowed values of an enum.
     pub values: Vec<String>,
+    /// The members of a group, each with a type and normaliser of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<FieldName, FieldSpec>,
     pub description: String,
 }
 
@@ -207,8 +210,16 @@ fn annotation<T: serde::de::DeserializeOwned>(
     }
 }
 
+/// The type of a property, whether or not it may be null as well.
+fn json_type(property: &Value) -> Option<&str> {
+    match property.get("type")? {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).find(|t| *t != "null"),
+        one => one.as_str(),
+    }
+}
+
 fn field_from_json(schema: &str, name: &str, property: &Value) -> Result<FieldSpec, SchemaError> {
-    let is_set = property.get("type").and_then(Value::as_str) == Some("array");
+    let is_set = json_type(property) == Some("array");
     let inner = if is_set {
         property.get("items").unwrap_or(property)
     } else {
@@ -227,7 +238,7 @@ fn field_from_json(schema: &str, name: &str, property: &Value) -> Result<FieldSp
     let kind = match annotation(schema, name, property, "x-concord-type")? {
         Some(kind) => kind,
         None if !values.is_empty() => FieldKind::Enum,
-        None => match inner.get("type").and_then(Value::as_str) {
+        None => match json_type(inner) {
             Some("string") => FieldKind::Text,
             Some("integer") => FieldKind::Integer,
             Some("boolean") => FieldKind::Boolean,
@@ -260,9 +271,19 @@ fn field_from_json(schema: &str, name: &str, property: &Value) -> Result<FieldSp
         None if kind == FieldKind::Consent => MergeRule::Consent,
         None => MergeRule::Latest,
     };
+    let mut members = BTreeMap::new();
+    if kind == FieldKind::Group
+        && let Some(properties) = inner.get("properties").and_then(Value::as_object)
+    {
+        for (member, property) in properties {
+            let spec = field_from_json(schema, member, property)?;
+            members.insert(spec.name.clone(), spec);
+        }
+    }
     Ok(FieldSpec {
         name: FieldName::new(name),
         kind,
+        members,
         shape: if is_set { Shape::Set } else { Shape::One },
         normaliser,
         identity: annotation(schema, name, property, "x-concord-identity")?,

@@ -48,6 +48,9 @@ fn is_zero(number: &u32) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntityState {
+    /// Seen, but not yet compared with the other entities: it is not created
+    /// anywhere before that.
+    Unmatched,
     Live,
     /// Its number lives on as this one.
     MergedInto(i64),
@@ -138,6 +141,9 @@ pub struct Link {
     pub missing_since: Option<Timestamp>,
     /// Fields that differed at first contact and wait for the approved plan.
     pub first_contact: Vec<FieldName>,
+    /// Canonical values that the system refused, per field: not sent again
+    /// until the value changes.
+    pub refused: Fields,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +198,9 @@ pub struct Intent {
     pub before: Fields,
     /// The remote fields that were put on the wire, once sent.
     pub payload: Fields,
+    /// In doubt: third values that were read before this was sent once more,
+    /// per canonical field.
+    pub seen: Fields,
     pub base_version: Option<String>,
     /// The version that the answer named.
     pub answer_version: Option<String>,
