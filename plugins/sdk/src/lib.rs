@@ -19,6 +19,7 @@
 //! `crate-type = ["cdylib", "rlib"]`.
 
 // The generated bindings name this crate from the outside.
+#[allow(unused_extern_crates)]
 extern crate self as concord_sdk;
 
 #[doc(hidden)]
@@ -42,7 +43,7 @@ pub use bindings::concord::connector::types::{
     Absence, Action, Applied, Change, Delay, Description, Fault, FieldFault, FieldInfo, FieldType,
     Gone, Malformed, Op, Outcome, Page, PullMode, RemoteRecord, Selection, StreamInfo, TimeWindow,
 };
-pub use bindings::with_webhooks::exports::concord::connector::webhooks::{Hint, RawRequest};
+pub use bindings::webhooks::exports::concord::connector::webhooks::{Hint, RawRequest};
 pub use host::Host;
 pub use serde_json::Value;
 
