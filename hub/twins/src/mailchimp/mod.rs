@@ -1,0 +1,436 @@
+//! The twin of Mailchimp Marketing 3.0: one account with its audiences.
+//!
+//! Written from the vendor's public reference and from answers that public
+//! client libraries recorded; checked by the vendor's own Python client.
+//! `[ref]` is mailchimp.com/developer/marketing/api, `[docs]` its guides,
+//! `[recorded]` answers found in public test fixtures and issue threads, and
+//! `(u)` marks what no source says, where this is our choice.
+//!
+//! | behaviour | source |
+//! |---|---|
+//! | a member's address is the MD5 of the lower-case e-mail; e-mail and contact id are taken too | [ref] list-members |
+//! | HTTP Basic with any user name, or Bearer; 401 as problem+json | [docs] fundamentals, errors |
+//! | 10 simultaneous connections, 429 without any header; sometimes a bare 403 without JSON | [docs] errors, and public reports |
+//! | `count` is 10 and at most 1000; paging by `offset` over a moving set | [ref] list-members |
+//! | `since_last_changed` means after, not at; seconds | [ref] "changed after the set timeframe" |
+//! | PUT creates with `status_if_new`; merge tags not given are kept, unknown ones dropped | [ref], [recorded] |
+//! | POST on somebody there: 400 Member Exists | [recorded] |
+//! | DELETE archives, again: 405; archived members are read by their hash and listed only with `status=archived` | [ref], [recorded]; the listing (u), from issue threads |
+//! | an archived member comes back by PUT, PATCH or POST with a status | public reports |
+//! | `archived` cannot be written as a status | [ref] |
+//! | permanently deleted: 404, and 400 Forgotten Email Not Subscribed for every import, until the person signs up by a form | [recorded] |
+//! | who unsubscribed by the link, or bounced, cannot be subscribed by the API: 400 Member In Compliance State; `pending` is allowed | [recorded] |
+//! | who was unsubscribed by the API or an admin can be subscribed again | public reports |
+//! | an address needs street, city, state and zip or nothing | [docs] merge-fields, [recorded] |
+//! | `last_changed` moves when something changed, tags included | (u) |
+//! | a list endpoint may show the state before a change, for as long as `/_twin/lag` says; a read by hash never does | (u) |
+//! | a new e-mail address moves the member to a new hash, the old one is 404 | [ref] |
+//! | a batch of up to 500 answers 200 with an error per member | [ref] batch-subscribe |
+//!
+//! Not here: `/batches`, campaigns, segments, interests, webhooks, and the
+//! vendor's refusal of addresses that "look fake" (it would refuse every
+//! reserved domain a test can use).
+//!
+//! Beside what [`crate::control`] has for all twins, the control API knows
+//! `people`, `edit`, `create`, `delete`, `dump/members`, `unsubscribe`,
+//! `resubscribe` and `bounce`; see `screen.rs`.
+
+mod audience;
+mod batch;
+mod fill;
+mod input;
+mod listing;
+mod member;
+mod merge;
+mod problem;
+mod screen;
+mod select;
+#[cfg(test)]
+mod tests;
+mod view;
+mod write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use concord_core::Timestamp;
+use serde_json::{Value, json};
+
+use crate::Twin;
+use crate::control::{Actor, Control, Fate};
+use crate::http::{Request, Response};
+
+use audience::Audience;
+use member::{Seconds, moment, render};
+use merge::{FieldType, MergeField};
+use problem::{FieldError, Problem};
+use write::Writer;
+
+/// The key that the twin accepts; the vendor's end in the data centre.
+pub const API_KEY: &str = "0123456789abcdef0123456789abcdef-us1";
+
+/// The audience that the twin starts with.
+pub const LIST_ID: &str = "a1b2c3d4e5";
+
+/// When the account was opened: 2024-01-01T00:00:00Z.
+const OPENED: Seconds = 1_704_067_200;
+
+const MOST_CONNECTIONS: u32 = 10;
+
+/// The shell counts the requests it has in hand and says so in this header;
+/// without a shell there is one at a time.
+pub const IN_FLIGHT_HEADER: &str = "x-twin-in-flight";
+
+#[derive(Debug)]
+pub struct Mailchimp {
+    lists: Vec<Audience>,
+    control: Control,
+    /// Counts answers, so that each problem has an instance of its own and a
+    /// rerun gives the same ones.
+    answers: u64,
+}
+
+impl Default for Mailchimp {
+    fn default() -> Self {
+        Self {
+            lists: vec![Audience::new(LIST_ID, "Customers", OPENED)],
+            control: Control::default(),
+            answers: 0,
+        }
+    }
+}
+
+impl Twin for Mailchimp {
+    fn handle(&mut self, now: Timestamp, request: Request) -> Response {
+        if request.path.starts_with("/_twin/") {
+            return match self.control.handle(&request) {
+                Some(answer) => answer,
+                None => self.screen(now, &request),
+            };
+        }
+        self.answers += 1;
+        if let Err(problem) = self.admit(&request) {
+            return self.refuse(&problem);
+        }
+        match self.control.fate(&request) {
+            Fate::Normal => self.call(now, &request),
+            Fate::AnswerLost => {
+                self.call(now, &request);
+                Response::lost()
+            }
+            Fate::Refused(answer) => self.vendor_failure(answer),
+        }
+    }
+}
+
+impl Mailchimp {
+    /// An account whose audience holds people of the shared data set.
+    pub fn with_people(seed: u64, count: usize) -> Self {
+        let mut twin = Self::default();
+        fill::fill(&mut twin.lists[0], seed, count);
+        twin
+    }
+
+    fn admit(&self, request: &Request) -> Result<(), Problem> {
+        let in_flight = request
+            .header(IN_FLIGHT_HEADER)
+            .and_then(|n| n.parse::<u32>().ok());
+        if self.control.limits && in_flight.is_some_and(|n| n > MOST_CONNECTIONS) {
+            return Err(Problem::too_many_connections());
+        }
+        let Some(header) = request.header("authorization") else {
+            return Err(Problem::key_missing());
+        };
+        let key = match header.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Some(token.trim().to_owned())
+            }
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => basic_key(pair),
+            _ => None,
+        };
+        if key.as_deref() == Some(API_KEY) {
+            Ok(())
+        } else {
+            Err(Problem::key_invalid())
+        }
+    }
+
+    fn refuse(&self, problem: &Problem) -> Response {
+        problem.response(&format!("{0:08x}-0000-4000-8000-{0:012x}", self.answers))
+    }
+
+    /// A failure on demand in the vendor's own form: a 403 comes from a proxy
+    /// before the API and has no JSON, the others are problem documents.
+    fn vendor_failure(&self, asked: Response) -> Response {
+        match asked.status {
+            _ if !asked.body.is_empty() => asked,
+            403 => Response {
+                status: 403,
+                headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+                body: b"<html><head><title>403 Forbidden</title></head></html>".to_vec(),
+            },
+            429 => self.refuse(&Problem::too_many_connections()),
+            status => self.refuse(&Problem::server_error(status)),
+        }
+    }
+
+    fn call(&mut self, now: Timestamp, request: &Request) -> Response {
+        if request.method != "GET" {
+            self.control.writes.requests += 1;
+        }
+        let answer = self.route(now, request);
+        answer.unwrap_or_else(|problem| self.refuse(&problem))
+    }
+
+    fn route(&mut self, now: Timestamp, request: &Request) -> Result<Response, Problem> {
+        let segments = request.segments();
+        let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let Some(("3.0", path)) = parts.split_first().map(|(first, rest)| (*first, rest)) else {
+            return Err(Problem::not_found());
+        };
+        match (request.method.as_str(), path) {
+            ("GET", []) => Ok(chosen(request, account())),
+            ("GET", ["ping"]) => Ok(ok(json!({"health_status": "Everything's Chimpy!"}))),
+            ("GET", ["lists"]) => self.lists(request, now),
+            (_, [] | ["ping"] | ["lists"]) => Err(Problem::wrong_method("GET")),
+            (_, ["lists", id, rest @ ..]) => {
+                let at = self.lists.iter().position(|list| list.id == *id);
+                self.list_call(at.ok_or_else(Problem::not_found)?, rest, now, request)
+            }
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    fn lists(&mut self, request: &Request, now: Timestamp) -> Result<Response, Problem> {
+        let mut errors = Vec::new();
+        let (count, offset) = listing::window(request, &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+        let total = self.lists.len();
+        let page = self.lists.iter_mut().skip(offset).take(count);
+        let lists: Vec<Value> = page.map(|list| list.render(now)).collect();
+        Ok(chosen(
+            request,
+            json!({"lists": lists, "total_items": total}),
+        ))
+    }
+
+    fn list_call(
+        &mut self,
+        at: usize,
+        path: &[&str],
+        now: Timestamp,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let list = &mut self.lists[at];
+        let lag = self.control.lag;
+        let skip_merge_validation = listing::is_set(request, "skip_merge_validation");
+        let source = "API - Generic";
+        let mut writer = Writer {
+            list,
+            now,
+            lag,
+            skip_merge_validation,
+            source,
+        };
+        let control = &mut self.control;
+        let mut note = |verb: &str, id: &str| control.note(now, Actor::Api, verb, "members", id);
+
+        match (request.method.as_str(), path) {
+            ("GET", []) => Ok(chosen(request, writer.list.render(now))),
+            ("POST", []) => {
+                let body = input::object(&request.body)?;
+                let skip_duplicates = listing::is_set(request, "skip_duplicate_check");
+                let answer = batch::subscribe(&mut writer, &body, skip_duplicates)?;
+                for (key, verb) in [("new_members", "create"), ("updated_members", "update")] {
+                    for member in answer[key].as_array().into_iter().flatten() {
+                        note(verb, member["id"].as_str().unwrap_or_default());
+                    }
+                }
+                Ok(ok(answer))
+            }
+            (_, []) => Err(Problem::wrong_method("GET, POST")),
+
+            ("GET", ["merge-fields"]) => merge_fields(writer.list, request),
+            ("POST", ["merge-fields"]) => add_merge_field(writer.list, &request.body),
+            ("GET", ["merge-fields", id]) => {
+                let field = writer
+                    .list
+                    .fields
+                    .iter()
+                    .find(|f| f.merge_id.to_string() == *id);
+                let field = field.ok_or_else(Problem::not_found)?;
+                Ok(chosen(request, merge::render(field, &writer.list.id)))
+            }
+            (_, ["merge-fields", ..]) => Err(Problem::wrong_method("GET, POST")),
+
+            ("GET", ["members"]) => Ok(ok(listing::members(writer.list, request, now)?)),
+            ("POST", ["members"]) => {
+                let member = writer.create(&input::object(&request.body)?)?;
+                note("create", &member.hash);
+                Ok(shown(writer.list, &member, request))
+            }
+            (_, ["members"]) => Err(Problem::wrong_method("GET, POST")),
+
+            ("GET", ["members", key]) => {
+                let member = writer
+                    .list
+                    .find(key)
+                    .cloned()
+                    .ok_or_else(Problem::not_found)?;
+                Ok(shown(writer.list, &member, request))
+            }
+            ("PUT", ["members", key]) => {
+                let verb = if writer.list.find(key).is_some() {
+                    "update"
+                } else {
+                    "create"
+                };
+                let member = writer.upsert(key, &input::object(&request.body)?)?;
+                note(verb, &member.hash);
+                Ok(shown(writer.list, &member, request))
+            }
+            ("PATCH", ["members", key]) => {
+                let member = writer.update(key, &input::object(&request.body)?)?;
+                note("update", &member.hash);
+                Ok(shown(writer.list, &member, request))
+            }
+            ("DELETE", ["members", key]) => {
+                let hash = writer.archive(key)?;
+                note("archive", &hash);
+                Ok(Response::empty(204))
+            }
+            (_, ["members", _]) => Err(Problem::wrong_method("GET, PUT, PATCH, DELETE")),
+
+            ("POST", ["members", key, "actions", "delete-permanent"]) => {
+                let hash = writer.delete_permanent(key)?;
+                note("delete", &hash);
+                Ok(Response::empty(204))
+            }
+            ("GET", ["members", key, "tags"]) => {
+                let member = writer
+                    .list
+                    .find(key)
+                    .cloned()
+                    .ok_or_else(Problem::not_found)?;
+                let tags = render(&member, &writer.list.surroundings(false))["tags"].take();
+                let total = member.tags.len();
+                Ok(chosen(request, json!({"tags": tags, "total_items": total})))
+            }
+            ("POST", ["members", key, "tags"]) => {
+                let hash = writer.tag(key, &input::object(&request.body)?)?;
+                note("update", &hash);
+                Ok(Response::empty(204))
+            }
+            (_, ["members", _, "tags"]) => Err(Problem::wrong_method("GET, POST")),
+            _ => Err(Problem::not_found()),
+        }
+    }
+}
+
+fn ok(body: Value) -> Response {
+    let mut response = Response::json(200, &body);
+    response.headers = vec![(
+        "content-type".to_owned(),
+        "application/json; charset=utf-8".to_owned(),
+    )];
+    response
+}
+
+/// An answer cut down to what `fields` and `exclude_fields` ask for.
+fn chosen(request: &Request, body: Value) -> Response {
+    ok(listing::selection(request).apply(body))
+}
+
+fn shown(list: &Audience, member: &member::Member, request: &Request) -> Response {
+    chosen(request, render(member, &list.surroundings(true)))
+}
+
+/// The key of `Basic base64(anything:key)`.
+fn basic_key(pair: &str) -> Option<String> {
+    let bytes = STANDARD.decode(pair.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    text.split_once(':').map(|(_, key)| key.to_owned())
+}
+
+fn merge_fields(list: &Audience, request: &Request) -> Result<Response, Problem> {
+    let mut errors = Vec::new();
+    let (count, offset) = listing::window(request, &mut errors);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let page = list.fields.iter().skip(offset).take(count);
+    let fields: Vec<Value> = page.map(|field| merge::render(field, &list.id)).collect();
+    let total = list.fields.len();
+    let body = json!({"merge_fields": fields, "list_id": list.id, "total_items": total});
+    Ok(chosen(request, body))
+}
+
+fn add_merge_field(list: &mut Audience, body: &[u8]) -> Result<Response, Problem> {
+    let given = input::object(body)?;
+    let text = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
+    let blank = |name: &str| {
+        Problem::invalid(vec![FieldError::new(
+            name,
+            "This value should not be blank.",
+        )])
+    };
+    if text("name").is_empty() {
+        return Err(blank("name"));
+    }
+    let kind = FieldType::parse(text("type")).ok_or_else(|| blank("type"))?;
+    // The vendor numbers the tags that nobody named.
+    let tag = match text("tag") {
+        "" => format!("MMERGE{}", list.fields.len() + 1),
+        tag => tag.to_uppercase(),
+    };
+    if list.fields.iter().any(|field| field.tag == tag) {
+        let message = format!("A Merge Field with the tag \"{tag}\" already exists for this list.");
+        return Err(Problem::invalid(vec![FieldError::new("tag", message)]));
+    }
+    let choices = given
+        .get("options")
+        .and_then(|o| o.get("choices"))
+        .and_then(Value::as_array);
+    let choices = choices
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned);
+    let field = MergeField {
+        merge_id: 0,
+        tag,
+        name: text("name").to_owned(),
+        kind,
+        required: given
+            .get("required")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
+        choices: choices.collect(),
+    };
+    let list_id = list.id.clone();
+    Ok(ok(merge::render(list.add_field(field), &list_id)))
+}
+
+/// GET /3.0/: the account behind the key.
+fn account() -> Value {
+    json!({
+        "account_id": "8d3a3db4d97663a9074efcc16",
+        "login_id": "1001",
+        "account_name": "Twin Company",
+        "email": "twin@example.org",
+        "first_name": "Twin",
+        "last_name": "Owner",
+        "username": "twin",
+        "role": "owner",
+        "member_since": moment(Some(OPENED)),
+        "pricing_plan_type": "monthly",
+        "account_timezone": "Etc/UTC",
+        "contact": {
+            "company": "Twin Company", "addr1": "1 Example Street", "addr2": "",
+            "city": "Atlanta", "state": "GA", "zip": "30308", "country": "US",
+        },
+        "pro_enabled": false,
+        "total_subscribers": 0,
+    })
+}
