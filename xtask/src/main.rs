@@ -1,1 +1,35 @@
-fn main() {}
+//! The project's own chores: `cargo xtask plugins`, `test`, `ci`.
+
+mod ci;
+mod plugins;
+mod prerequisites;
+mod run;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of the Concord workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the connectors into WASM components
+    Plugins(plugins::Arguments),
+    /// Checks formatting and lints, builds the plugins and runs the tests
+    Test(test::Arguments),
+    /// What the continuous integration runs
+    Ci,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Plugins(arguments) => plugins::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Ci => ci::run(),
+    }
+}

@@ -1,0 +1,153 @@
+//! `cargo xtask test`: formatting, lints, plugins, and all tests.
+//!
+//! The suites that need more than this machine's compiler are ignored tests of
+//! the integration binary, in a module named like their flag.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
+
+use crate::prerequisites::{self, BUILD, PYTHON};
+use crate::workspace::Workspace;
+use crate::{plugins, run};
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Also against real third-party servers, which it installs and starts
+    #[arg(long)]
+    real: bool,
+    /// Also the twins against the vendors' own client libraries
+    #[arg(long)]
+    clients: bool,
+    /// Also the tests that take minutes
+    #[arg(long)]
+    long: bool,
+}
+
+impl Arguments {
+    /// The modules of ignored tests that were asked for.
+    fn suites(&self) -> Vec<&'static str> {
+        [
+            (self.real, "real"),
+            (self.clients, "clients"),
+            (self.long, "long"),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, suite)| wanted.then_some(suite))
+        .collect()
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut wanted: Vec<_> = BUILD.iter().collect();
+    if arguments.real || arguments.clients {
+        wanted.extend(PYTHON);
+    }
+    prerequisites::check(&wanted)?;
+    let workspace = Workspace::read()?;
+    let mut steps = Steps::default();
+
+    steps.step("formatting", || {
+        run::loud(
+            "formatting",
+            workspace.cargo().args(["fmt", "--all", "--check"]),
+        )
+    })?;
+    steps.step("plugins", || plugins::build_all(&workspace))?;
+    steps.step("lints", || {
+        let mut clippy = workspace.cargo();
+        clippy.args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        run::loud("lints", &mut clippy)
+    })?;
+    steps.step("tests", || {
+        run::loud(
+            "tests",
+            with_plugins(&workspace).args(["test", "--workspace"]),
+        )
+    })?;
+    for suite in arguments.suites() {
+        steps.step(suite, || ignored(&workspace, suite))?;
+    }
+    steps.summary();
+    Ok(())
+}
+
+/// Runs the ignored tests of one module, and fails where there are none: a
+/// suite that was asked for must not pass by being absent.
+fn ignored(workspace: &Workspace, suite: &str) -> Result<()> {
+    let module = format!("{suite}::");
+    let words = |last: &[&'static str]| {
+        let mut command = with_plugins(workspace);
+        command
+            .args([
+                "test",
+                "--package",
+                "concord-tests",
+                "--test",
+                "integration",
+            ])
+            .args(["--", "--ignored", &module])
+            .args(last);
+        command
+    };
+    let listed = run::output(&mut words(&["--list"])).unwrap_or_default();
+    if !listed.lines().any(|line| line.starts_with(&module)) {
+        bail!("there is no ignored test below `{module}` in tests/integration");
+    }
+    run::loud(suite, &mut words(&["--nocapture"]))
+}
+
+/// A cargo command whose tests know where the components lie.
+fn with_plugins(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo();
+    command.env("CONCORD_PLUGINS", workspace.plugins());
+    command
+}
+
+/// What was done and how long it took.
+struct Steps {
+    done: Vec<(String, Duration)>,
+    clock: ProgressBar,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            done: Vec::new(),
+            clock: ProgressBar::hidden(),
+        }
+    }
+}
+
+impl Steps {
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let start = self.clock.elapsed();
+        work()?;
+        let span = self.clock.elapsed().saturating_sub(start);
+        run::say(&format!("{name}: done in {}", run::seconds(span)));
+        self.done.push((name.to_owned(), span));
+        Ok(())
+    }
+
+    fn summary(&self) {
+        let names: Vec<String> = self
+            .done
+            .iter()
+            .map(|(name, span)| format!("{name} {}", run::seconds(*span)))
+            .collect();
+        println!(
+            "passed: {}; {} in all",
+            names.join(", "),
+            run::seconds(self.clock.elapsed())
+        );
+    }
+}
