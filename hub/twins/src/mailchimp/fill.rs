@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
+use concord_core::Timestamp;
 use serde_json::{Value, json};
 
-use super::audience::Audience;
-use super::member::{Member, Status, seconds, subscriber_hash};
-use crate::people::{Consent, Person, Side, known_to};
+use super::Mailchimp;
+use super::member::{Member, Seconds, Status, seconds, subscriber_hash};
+use crate::people::{Consent, Person};
 
-/// Adds the people whom this side knows and who can be members: an audience
-/// holds e-mail addresses, so whoever has none is left out, and a household
-/// that shares one is one member.  Returns how many were added.
-pub fn fill(list: &mut Audience, seed: u64, count: usize) -> usize {
-    let mut added = 0;
-    for person in known_to(Side::Second, seed, count) {
-        let Some(email) = &person.email else { continue };
-        if list.find(&subscriber_hash(email)).is_some() {
-            continue;
+impl Mailchimp {
+    /// Adds people to the first audience as they were known before now.  An
+    /// audience holds e-mail addresses: whoever has none is left out, and a
+    /// household that shares one is one member.
+    pub fn add_people(&mut self, now: Timestamp, people: &[Person]) {
+        let list = &mut self.lists[0];
+        for person in people {
+            let Some(email) = &person.email else { continue };
+            if list.find(&subscriber_hash(email)).is_some() {
+                continue;
+            }
+            let member = member(list.next_web_id(), email, person, seconds(now));
+            list.put(member, now, Duration::ZERO);
         }
-        let web_id = list.next_web_id();
-        let member = member(web_id, email, &person);
-        list.put(member, person.known_since, Duration::ZERO);
-        added += 1;
     }
-    added
 }
 
-fn member(web_id: u64, email: &str, person: &Person) -> Member {
-    let known = seconds(person.known_since);
+fn member(web_id: u64, email: &str, person: &Person, now: Seconds) -> Member {
+    let known = seconds(person.known_since).min(now);
     let (status, changed) = match person.consent {
-        Consent::Given(at) => (Status::Subscribed, seconds(at)),
-        Consent::Withdrawn(at) => (Status::Unsubscribed, seconds(at)),
+        Consent::Given(at) => (Status::Subscribed, seconds(at).min(now)),
+        Consent::Withdrawn(at) => (Status::Unsubscribed, seconds(at).min(now)),
         // Imported without leave to write to: the vendor's "non-subscribed".
         Consent::Unknown => (Status::Transactional, known),
     };

@@ -32,8 +32,8 @@
 //! reserved domain a test can use).
 //!
 //! Beside what [`crate::control`] has for all twins, the control API knows
-//! `people`, `edit`, `create`, `delete`, `dump/members`, `unsubscribe`,
-//! `resubscribe` and `bounce`; see `screen.rs`.
+//! `people`, `token`, `edit`, `create`, `delete`, `dump/members`,
+//! `unsubscribe`, `resubscribe` and `bounce`; see `screen.rs`.
 
 mod audience;
 mod batch;
@@ -65,9 +65,6 @@ use merge::{FieldType, MergeField};
 use problem::{FieldError, Problem};
 use write::Writer;
 
-/// The key that the twin accepts; the vendor's end in the data centre.
-pub const API_KEY: &str = "0123456789abcdef0123456789abcdef-us1";
-
 /// The audience that the twin starts with.
 pub const LIST_ID: &str = "a1b2c3d4e5";
 
@@ -84,6 +81,8 @@ pub const IN_FLIGHT_HEADER: &str = "x-twin-in-flight";
 pub struct Mailchimp {
     lists: Vec<Audience>,
     control: Control,
+    /// The one key or token that is let in; none lets any in.
+    token: Option<String>,
     /// Counts answers, so that each problem has an instance of its own and a
     /// rerun gives the same ones.
     answers: u64,
@@ -94,6 +93,7 @@ impl Default for Mailchimp {
         Self {
             lists: vec![Audience::new(LIST_ID, "Customers", OPENED)],
             control: Control::default(),
+            token: None,
             answers: 0,
         }
     }
@@ -123,13 +123,6 @@ impl Twin for Mailchimp {
 }
 
 impl Mailchimp {
-    /// An account whose audience holds people of the shared data set.
-    pub fn with_people(seed: u64, count: usize) -> Self {
-        let mut twin = Self::default();
-        fill::fill(&mut twin.lists[0], seed, count);
-        twin
-    }
-
     fn admit(&self, request: &Request) -> Result<(), Problem> {
         let in_flight = request
             .header(IN_FLIGHT_HEADER)
@@ -147,10 +140,11 @@ impl Mailchimp {
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => basic_key(pair),
             _ => None,
         };
-        if key.as_deref() == Some(API_KEY) {
-            Ok(())
-        } else {
-            Err(Problem::key_invalid())
+        let key = key.filter(|key| !key.is_empty());
+        match (key, &self.token) {
+            (Some(_), None) => Ok(()),
+            (Some(given), Some(wanted)) if given == *wanted => Ok(()),
+            _ => Err(Problem::key_invalid()),
         }
     }
 

@@ -3,17 +3,20 @@
 //!
 //! | request | meaning |
 //! |---|---|
-//! | `POST /_twin/people {seed, count}` | fills the audience with people of the shared data set, `{added}` |
+//! | `POST /_twin/people {seed, count}` | adds the second system's people of the shared data set to the first audience |
+//! | `POST /_twin/token {token}` | from now on only this key or token is let in; null lets any in |
 //! | `POST /_twin/create {type, properties}` | an admin adds a member, or (`type: "lists"`) an audience |
 //! | `POST /_twin/edit {type, id, properties}` | an admin edits a member; properties as in the API's bodies |
 //! | `POST /_twin/delete {type, id, permanent?}` | an admin archives a member, or deletes it for good |
 //! | `POST /_twin/unsubscribe {id}` | the person follows the footer's link |
 //! | `POST /_twin/bounce {id}` | the address stopped working: cleaned |
 //! | `POST /_twin/resubscribe {id}` | the person signs up by a form; an e-mail where nobody is known |
-//! | `GET /_twin/dump/members` | `{results}`: all members as they are stored, archived ones too |
+//! | `GET /_twin/dump/members` | `{results, archived}`: all members as they are stored |
 //!
 //! `id` is a hash, an e-mail address or a contact id.  All take `list` for an
 //! audience other than the first.  Members cannot be merged: `merge` is 404.
+
+use std::sync::Arc;
 
 use concord_core::Timestamp;
 use serde::Deserialize;
@@ -23,9 +26,10 @@ use super::audience::Audience;
 use super::member::{Member, Status, render, seconds, subscriber_hash};
 use super::problem::Problem;
 use super::write::Writer;
-use super::{Mailchimp, OPENED, fill};
-use crate::control::{Actor, read, refused};
+use super::{Mailchimp, OPENED};
+use crate::control::{Actor, done, read, refused};
 use crate::http::{Request, Response};
+use crate::people::{Side, known_to};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +54,8 @@ impl Mailchimp {
     pub(super) fn screen(&mut self, now: Timestamp, request: &Request) -> Response {
         let name = request.path.trim_start_matches("/_twin/");
         let answer = match (request.method.as_str(), name) {
-            ("POST", "people") => self.people(request),
+            ("POST", "people") => self.people(now, request),
+            ("POST", "token") => self.ask_for_token(request),
             ("GET", "dump/members") => self.dump(request),
             ("POST", "create" | "edit" | "delete" | "unsubscribe" | "bounce" | "resubscribe") => {
                 self.act(name, now, request)
@@ -123,29 +128,46 @@ impl Mailchimp {
         Ok(Response::json(200, &json!({"id": id})))
     }
 
-    fn people(&mut self, request: &Request) -> Result<Response, Response> {
+    fn people(&mut self, now: Timestamp, request: &Request) -> Result<Response, Response> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct People {
             seed: u64,
             count: usize,
-            #[serde(default)]
-            list: Option<String>,
         }
         let wish: People = read(request)?;
-        let at = self.list_at(wish.list.as_deref())?;
-        let added = fill::fill(&mut self.lists[at], wish.seed, wish.count);
-        Ok(Response::json(200, &json!({"added": added})))
+        self.add_people(now, &known_to(Side::Second, wish.seed, wish.count));
+        Ok(Response::json(
+            200,
+            &json!({"members": self.lists[0].members().count()}),
+        ))
+    }
+
+    fn ask_for_token(&mut self, request: &Request) -> Result<Response, Response> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Token {
+            token: Option<String>,
+        }
+        let wish: Token = read(request)?;
+        self.token = wish.token;
+        Ok(done())
     }
 
     fn dump(&self, request: &Request) -> Result<Response, Response> {
         let list = &self.lists[self.list_at(request.parameter("list").as_deref())?];
         let around = list.surroundings(false);
-        let results: Vec<Value> = list
+        let (archived, current): (Vec<_>, Vec<_>) = list
             .members()
-            .map(|member| render(member, &around))
-            .collect();
-        Ok(Response::json(200, &json!({"results": results})))
+            .partition(|member| member.status == Status::Archived);
+        let show = |members: Vec<&Arc<Member>>| -> Vec<Value> {
+            members
+                .into_iter()
+                .map(|member| render(member, &around))
+                .collect()
+        };
+        let body = json!({"results": show(current), "archived": show(archived)});
+        Ok(Response::json(200, &body))
     }
 }
 

@@ -1,38 +1,39 @@
 use super::super::IN_FLIGHT_HEADER;
 use super::*;
 
-fn status_with(header: &str) -> (u16, String) {
-    let request = Request::plain("GET", "/3.0/ping").with_header("authorization", header);
-    let response = Account::new().twin.handle(Timestamp::ZERO, request);
-    (
-        response.status,
-        response.value()["title"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-    )
+/// What a ping with this header is answered by a twin that wants one key.
+fn check(header: &str, expect: (u16, &str)) {
+    let mut twin = Account::new().twin;
+    let wish = Request::json("POST", "/_twin/token", &json!({"token": KEY}));
+    twin.handle(Timestamp::ZERO, wish);
+    let ping = Request::plain("GET", "/3.0/ping").with_header("authorization", header);
+    let response = twin.handle(Timestamp::ZERO, ping);
+    assert_eq!(
+        title(&(response.status, response.value())),
+        expect,
+        "{header}"
+    );
 }
 
 #[test]
 fn a_key_is_wanted_by_basic_or_bearer() {
     // docs fundamentals: "any string" as the user name, or an OAuth token.
-    let basic = |pair: String| format!("Basic {}", STANDARD.encode(pair));
-    assert_eq!(status_with(&basic(format!("anystring:{API_KEY}"))).0, 200);
-    assert_eq!(status_with(&format!("Bearer {API_KEY}")).0, 200);
-    let invalid = (401, "API Key Invalid".to_owned());
-    assert_eq!(
-        status_with(&basic("anystring:wrong-us1".to_owned())),
-        invalid
-    );
-    assert_eq!(status_with("Bearer wrong"), invalid);
-    assert_eq!(status_with("Basic %%%"), invalid);
-    let none = Account::new()
-        .twin
-        .handle(Timestamp::ZERO, Request::plain("GET", "/3.0/ping"));
-    assert_eq!(
-        (none.status, &none.value()["title"]),
-        (401, &json!("API Key Missing"))
-    );
+    let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+    check(&basic(&format!("anystring:{KEY}")), (200, ""));
+    check(&format!("Bearer {KEY}"), (200, ""));
+    let invalid = (401, "API Key Invalid");
+    check(&basic("anystring:wrong-us1"), invalid);
+    check(&basic("anystring:"), invalid);
+    check("Bearer wrong", invalid);
+    check("Basic %%%", invalid);
+}
+
+#[test]
+fn without_a_key_nobody_is_let_in() {
+    let ping = Request::plain("GET", "/3.0/ping");
+    let answer = Account::new().twin.handle(Timestamp::ZERO, ping);
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.value()["title"], "API Key Missing");
 }
 
 #[test]
