@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 
+/// The shell says in this header how many requests it has in hand; without a
+/// shell there is one at a time.  It is no header of any vendor's.
+pub const IN_FLIGHT_HEADER: &str = "x-twin-in-flight";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// In capitals: `GET`.

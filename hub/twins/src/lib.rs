@@ -8,6 +8,8 @@
 
 pub mod control;
 pub mod http;
+pub mod hubspot;
+pub mod mailchimp;
 pub mod people;
 pub mod serve;
 mod tls;
@@ -18,8 +20,33 @@ pub use http::{Request, Response};
 pub use serve::{HttpsOptions, Running, ServeError, ServeOptions, serve};
 pub use tls::CertificateError;
 
+use people::{Side, known_to};
+
 /// A vendor's API on state of its own.
 pub trait Twin: Send {
     /// Answers one request at a moment that the caller chooses.
     fn handle(&mut self, now: Timestamp, request: Request) -> Response;
+}
+
+/// The names that [`by_name`] knows.
+pub const NAMES: &[&str] = &["hubspot", "mailchimp"];
+
+/// A twin by the vendor's name, with people of the data set: HubSpot knows the
+/// first side of them, Mailchimp the second.
+pub fn by_name(name: &str, seed: u64, count: usize) -> Option<Box<dyn Twin>> {
+    // The people became known when the data set says.
+    let now = Timestamp(i64::MAX);
+    match name {
+        "hubspot" => {
+            let mut account = hubspot::HubSpot::default();
+            account.add_people(now, &known_to(Side::First, seed, count));
+            Some(Box::new(account))
+        }
+        "mailchimp" => {
+            let mut account = mailchimp::Mailchimp::default();
+            account.add_people(now, &known_to(Side::Second, seed, count));
+            Some(Box::new(account))
+        }
+        _ => None,
+    }
 }

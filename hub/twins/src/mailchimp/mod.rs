@@ -57,10 +57,10 @@ use serde_json::{Value, json};
 
 use crate::Twin;
 use crate::control::{Actor, Control, Fate};
-use crate::http::{Request, Response};
+use crate::http::{IN_FLIGHT_HEADER, Request, Response};
 
 use audience::Audience;
-use member::{Seconds, moment, render};
+use member::{Seconds, Status, moment, render};
 use merge::{FieldType, MergeField};
 use problem::{FieldError, Problem};
 use write::Writer;
@@ -72,10 +72,6 @@ pub const LIST_ID: &str = "a1b2c3d4e5";
 const OPENED: Seconds = 1_704_067_200;
 
 const MOST_CONNECTIONS: u32 = 10;
-
-/// The shell counts the requests it has in hand and says so in this header;
-/// without a shell there is one at a time.
-pub const IN_FLIGHT_HEADER: &str = "x-twin-in-flight";
 
 #[derive(Debug)]
 pub struct Mailchimp {
@@ -182,7 +178,7 @@ impl Mailchimp {
             return Err(Problem::not_found());
         };
         match (request.method.as_str(), path) {
-            ("GET", []) => Ok(chosen(request, account())),
+            ("GET", []) => Ok(chosen(request, self.account())),
             ("GET", ["ping"]) => Ok(ok(json!({"health_status": "Everything's Chimpy!"}))),
             ("GET", ["lists"]) => self.lists(request, now),
             (_, [] | ["ping"] | ["lists"]) => Err(Problem::wrong_method("GET")),
@@ -192,6 +188,33 @@ impl Mailchimp {
             }
             _ => Err(Problem::not_found()),
         }
+    }
+
+    /// GET /3.0/: the account behind the key.
+    fn account(&self) -> Value {
+        let members = self.lists.iter().flat_map(Audience::members);
+        let subscribers = members
+            .filter(|member| member.status == Status::Subscribed)
+            .count();
+        json!({
+            "account_id": "8d3a3db4d97663a9074efcc16",
+            "login_id": "1001",
+            "account_name": "Twin Company",
+            "email": "twin@example.org",
+            "first_name": "Twin",
+            "last_name": "Owner",
+            "username": "twin",
+            "role": "owner",
+            "member_since": moment(Some(OPENED)),
+            "pricing_plan_type": "monthly",
+            "account_timezone": "Etc/UTC",
+            "contact": {
+                "company": "Twin Company", "addr1": "1 Example Street", "addr2": "",
+                "city": "Atlanta", "state": "GA", "zip": "30308", "country": "US",
+            },
+            "pro_enabled": false,
+            "total_subscribers": subscribers,
+        })
     }
 
     fn lists(&mut self, request: &Request, now: Timestamp) -> Result<Response, Problem> {
@@ -404,27 +427,4 @@ fn add_merge_field(list: &mut Audience, body: &[u8]) -> Result<Response, Problem
     };
     let list_id = list.id.clone();
     Ok(ok(merge::render(list.add_field(field), &list_id)))
-}
-
-/// GET /3.0/: the account behind the key.
-fn account() -> Value {
-    json!({
-        "account_id": "8d3a3db4d97663a9074efcc16",
-        "login_id": "1001",
-        "account_name": "Twin Company",
-        "email": "twin@example.org",
-        "first_name": "Twin",
-        "last_name": "Owner",
-        "username": "twin",
-        "role": "owner",
-        "member_since": moment(Some(OPENED)),
-        "pricing_plan_type": "monthly",
-        "account_timezone": "Etc/UTC",
-        "contact": {
-            "company": "Twin Company", "addr1": "1 Example Street", "addr2": "",
-            "city": "Atlanta", "state": "GA", "zip": "30308", "country": "US",
-        },
-        "pro_enabled": false,
-        "total_subscribers": 0,
-    })
 }

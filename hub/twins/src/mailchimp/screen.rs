@@ -14,7 +14,7 @@
 //! | `GET /_twin/dump/members` | `{results, archived}`: all members as they are stored |
 //!
 //! `id` is a hash, an e-mail address or a contact id.  All take `list` for an
-//! audience other than the first.  Members cannot be merged: `merge` is 404.
+//! audience other than the first, and answer with the member as it is then.  Members cannot be merged: `merge` is 404.
 
 use std::sync::Arc;
 
@@ -107,7 +107,14 @@ impl Mailchimp {
             Ok((verb, hash)) => {
                 self.control
                     .note(now, Actor::Person, verb, "members", &hash);
-                Ok(Response::json(200, &json!({"id": hash})))
+                let list = &self.lists[at];
+                let left = list
+                    .find(&hash)
+                    .map(|m| render(m, &list.surroundings(false)));
+                Ok(Response::json(
+                    200,
+                    &left.unwrap_or_else(|| json!({"id": hash})),
+                ))
             }
             Err(problem) => Err(refused(problem.status, &problem.detail)),
         }

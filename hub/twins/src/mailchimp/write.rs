@@ -36,7 +36,11 @@ impl Writer<'_> {
         };
         match self.list.find(&subscriber_hash(email)).cloned() {
             Some(member) if member.status != Status::Archived => Err(Problem::member_exists(email)),
-            Some(archived) => self.amend(&archived, &input),
+            Some(archived) => {
+                let mut back = Member::clone(&archived);
+                back.tags.extend(added_tags(&input));
+                self.amend(&back, &input)
+            }
             None => self.insert(email, status, &input),
         }
     }
@@ -133,9 +137,7 @@ impl Writer<'_> {
         }
         let mut member = Member::new(0, email, status, self.source, seconds(self.now));
         self.fill(&mut member, input)?;
-        for tag in input.tags.iter().flatten().filter(|tag| tag.active) {
-            member.tags.insert(tag.name.clone());
-        }
+        member.tags.extend(added_tags(input));
         member.web_id = self.list.next_web_id();
         Ok(self.save(member))
     }
@@ -209,6 +211,12 @@ impl Writer<'_> {
     pub fn save(&mut self, member: Member) -> Arc<Member> {
         self.list.put(member, self.now, self.lag)
     }
+}
+
+/// Only a create takes tags in the member's own body.
+fn added_tags(input: &MemberInput) -> impl Iterator<Item = String> {
+    let tags = input.tags.iter().flatten().filter(|tag| tag.active);
+    tags.map(|tag| tag.name.clone())
 }
 
 fn required(fields: &[(&str, bool)]) -> Problem {

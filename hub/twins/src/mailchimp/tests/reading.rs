@@ -138,9 +138,10 @@ fn the_account_its_audiences_and_their_fields_can_be_read() {
         ping.value(),
         json!({"health_status": "Everything's Chimpy!"})
     );
+    let root = account.send(Request::plain("GET", "/3.0/")).value();
     assert_eq!(
-        account.send(Request::plain("GET", "/3.0/")).value()["role"],
-        "owner"
+        (&root["role"], &root["total_subscribers"]),
+        (&json!("owner"), &json!(2))
     );
     let lists = account.send(Request::plain("GET", "/3.0/lists")).value();
     assert_eq!(lists["lists"][0]["id"], LIST_ID);

@@ -1,5 +1,5 @@
-use super::super::IN_FLIGHT_HEADER;
 use super::*;
+use crate::http::IN_FLIGHT_HEADER;
 
 /// What a ping with this header is answered by a twin that wants one key.
 fn check(header: &str, expect: (u16, &str)) {

@@ -106,6 +106,14 @@ fn delete_archives_once_and_a_status_brings_back() {
     let back = json!({"status": "subscribed"});
     assert_eq!(account.call("PATCH", path, back).1["status"], "subscribed");
     assert_eq!(account.names(""), ["p0", "p1"]);
+    account.call("DELETE", path, Value::Null);
+    let body = json!({
+        "email_address": "p0@example.org", "status": "subscribed", "tags": ["back"],
+    });
+    assert_eq!(
+        account.call("POST", "/members", body).1["tags"][0]["name"],
+        "back"
+    );
     assert_eq!(
         account
             .call("DELETE", "/members/nobody@example.org", Value::Null)

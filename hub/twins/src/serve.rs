@@ -1,0 +1,220 @@
+//! The shell: HTTP, and HTTPS for the clients that insist on it, on loopback.
+//!
+//! There is no logic here.  One mutex holds the twin, so calls are answered one
+//! after the other, as in a simulation.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response as HttpResponse;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use concord_core::ports::Clock;
+use tokio::task::JoinHandle;
+
+use crate::http::IN_FLIGHT_HEADER;
+use crate::tls::{CertificateError, test_certificate};
+use crate::{Request, Response, Twin};
+
+/// Larger request bodies are refused; no vendor here takes as much.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// 0 takes a free port.
+    pub port: u16,
+    pub https: Option<HttpsOptions>,
+    /// How long every answer is held back.
+    pub latency: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpsOptions {
+    /// 0 takes a free port.
+    pub port: u16,
+    /// Where the certificate of the test authority is written, for clients to trust.
+    pub ca_file: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("port {port} of the loopback address cannot be used, choose another or 0: {source}")]
+    Port { port: u16, source: io::Error },
+    #[error("no test certificate could be made: {0}")]
+    Certificate(#[from] CertificateError),
+    #[error("the test authority's certificate cannot be written to {}: {source}", path.display())]
+    CaFile { path: PathBuf, source: io::Error },
+}
+
+/// A twin that answers on sockets until it is stopped.
+pub struct Running {
+    pub http: SocketAddr,
+    pub https: Option<SocketAddr>,
+    handle: Handle<SocketAddr>,
+    tasks: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Running {
+    /// Ends all connections and waits until the ports are free.
+    pub async fn stop(self) {
+        self.handle.shutdown();
+        for task in self.tasks {
+            // A server that failed while it was being ended has ended.
+            let _ = task.await;
+        }
+    }
+}
+
+struct Shell {
+    twin: Mutex<Box<dyn Twin>>,
+    clock: Arc<dyn Clock>,
+    latency: Duration,
+    /// Requests that have come in and are not answered yet.
+    in_flight: AtomicUsize,
+}
+
+/// Puts a twin on loopback.
+pub async fn serve(
+    twin: Box<dyn Twin>,
+    options: ServeOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Running, ServeError> {
+    let shell = Arc::new(Shell {
+        twin: Mutex::new(twin),
+        clock,
+        latency: options.latency,
+        in_flight: AtomicUsize::new(0),
+    });
+    let app = Router::new().fallback(answer).with_state(shell);
+    let handle = Handle::new();
+    let mut tasks = Vec::new();
+
+    let (listener, http) = listen(options.port)?;
+    let port_error = |source| ServeError::Port {
+        port: http.port(),
+        source,
+    };
+    let server = axum_server::from_tcp(listener)
+        .map_err(port_error)?
+        .acceptor(NoDelayAcceptor::new())
+        .handle(handle.clone());
+    tasks.push(tokio::spawn(server.serve(app.clone().into_make_service())));
+
+    let mut https = None;
+    if let Some(wish) = options.https {
+        let certificate = test_certificate()?;
+        std::fs::write(&wish.ca_file, &certificate.authority_pem).map_err(|source| {
+            ServeError::CaFile {
+                path: wish.ca_file.clone(),
+                source,
+            }
+        })?;
+        let (listener, address) = listen(wish.port)?;
+        let config = RustlsConfig::from_config(certificate.server);
+        let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+        let server = axum_server::from_tcp(listener)
+            .map_err(|source| ServeError::Port {
+                port: address.port(),
+                source,
+            })?
+            .acceptor(acceptor)
+            .handle(handle.clone());
+        tasks.push(tokio::spawn(server.serve(app.into_make_service())));
+        https = Some(address);
+    }
+    Ok(Running {
+        http,
+        https,
+        handle,
+        tasks,
+    })
+}
+
+fn listen(port: u16) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let open = || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    open().map_err(|source| ServeError::Port { port, source })
+}
+
+async fn answer(State(shell): State<Arc<Shell>>, request: HttpRequest) -> HttpResponse {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return to_http(Response::empty(413));
+    };
+    let in_flight = InFlight::one_more(&shell.in_flight);
+    let sent = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    let mut headers: Vec<(String, String)> = sent.collect();
+    headers.retain(|(name, _)| name != IN_FLIGHT_HEADER);
+    headers.push((IN_FLIGHT_HEADER.to_owned(), in_flight.count.to_string()));
+    let request = Request {
+        method: head.method.as_str().to_owned(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body: body.into(),
+    };
+    if !shell.latency.is_zero() {
+        shell.clock.sleep(shell.latency).await;
+    }
+    let now = shell.clock.now();
+    let response = {
+        // A twin that panicked in one call is still a value that can answer the next.
+        let mut twin = shell.twin.lock().unwrap_or_else(PoisonError::into_inner);
+        twin.handle(now, request)
+    };
+    to_http(response)
+}
+
+/// Counts one request until it is answered or its client has gone.
+struct InFlight<'a> {
+    counter: &'a AtomicUsize,
+    count: usize,
+}
+
+impl<'a> InFlight<'a> {
+    fn one_more(counter: &'a AtomicUsize) -> Self {
+        let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { counter, count }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn to_http(response: Response) -> HttpResponse {
+    if response.is_lost() {
+        // A body that fails before its first byte makes the server close the
+        // connection without an answer.
+        let cut = futures::stream::once(async { Err::<Vec<u8>, _>(io::Error::other("lost")) });
+        return HttpResponse::new(Body::from_stream(cut));
+    }
+    let mut answer = HttpResponse::new(Body::from(response.body));
+    *answer.status_mut() =
+        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}
