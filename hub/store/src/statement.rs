@@ -1,0 +1,282 @@
+//! Statements as values: one text for every database, and its parameters.
+//!
+//! Placeholders are `$1 … $n`, `$1` is always the tenant.  Statements over many
+//! rows come in few sizes, because a driver keeps a bounded number of prepared
+//! texts and because SQLite's look-up of a numbered parameter takes time in
+//! proportion to their number.
+
+use std::sync::{Arc, OnceLock};
+
+use concord_core::ports::StoreError;
+
+/// One parameter.  Absent values are typed: PostgreSQL asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Param {
+    Int(Option<i64>),
+    Text(Option<String>),
+}
+
+/// Appends parameters in the order of the columns they are for.
+pub(crate) trait Params {
+    fn int(&mut self, number: impl Into<Option<i64>>);
+    fn text(&mut self, text: impl Into<String>);
+    fn optional_text(&mut self, text: Option<String>);
+    fn truth(&mut self, truth: bool) {
+        self.int(i64::from(truth));
+    }
+}
+
+impl Params for Vec<Param> {
+    fn int(&mut self, number: impl Into<Option<i64>>) {
+        self.push(Param::Int(number.into()));
+    }
+
+    fn text(&mut self, text: impl Into<String>) {
+        self.push(Param::Text(Some(text.into())));
+    }
+
+    fn optional_text(&mut self, text: Option<String>) {
+        self.push(Param::Text(text));
+    }
+}
+
+/// A text with its parameters, ready for a driver.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub text: Arc<str>,
+    pub params: Vec<Param>,
+}
+
+impl Statement {
+    pub fn new(text: impl Into<Arc<str>>, params: Vec<Param>) -> Self {
+        Self {
+            text: text.into(),
+            params,
+        }
+    }
+}
+
+/// Numbers of rows that a statement over many rows comes in.  The usual page
+/// sizes of vendors are whole multiples of the larger ones.
+const SIZES: [usize; 5] = [1, 5, 25, 50, 100];
+const LARGEST: usize = 100;
+
+/// The type of a row's column where the database cannot tell it from a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Int,
+    Text,
+}
+
+/// What stands around and inside the rows of a statement over many rows.
+pub(crate) struct Parts {
+    /// Ends in `VALUES `; may use the parameters before the rows.
+    pub head: String,
+    pub row: Row,
+    pub tail: String,
+}
+
+pub(crate) enum Row {
+    /// Rows of a table: the tenant, then this many parameters.
+    Tenant(usize),
+    /// Rows to compare with: parameters of these types.
+    Typed(&'static [Type]),
+}
+
+/// A statement over many rows, with its texts built once per size.
+pub(crate) struct Batch {
+    /// Parameters that come before the rows, the tenant included.
+    before: usize,
+    parts: fn() -> Parts,
+    /// A row may be given twice without harm, so that the last one can fill up
+    /// the next larger size.  Not so an insert: PostgreSQL refuses to touch a
+    /// row twice.
+    fills_up: bool,
+    texts: [OnceLock<Arc<str>>; SIZES.len()],
+}
+
+impl Batch {
+    /// A statement that inserts rows of a table.
+    pub const fn insert(parts: fn() -> Parts) -> Self {
+        Self {
+            before: 1,
+            parts,
+            fills_up: false,
+            texts: [const { OnceLock::new() }; SIZES.len()],
+        }
+    }
+
+    /// A statement that compares with rows; `before` parameters, the tenant
+    /// included, come before them.
+    pub const fn compare(before: usize, parts: fn() -> Parts) -> Self {
+        Self {
+            before,
+            parts,
+            fills_up: true,
+            texts: [const { OnceLock::new() }; SIZES.len()],
+        }
+    }
+
+    /// The statements that cover all rows, in order.  `before` holds the
+    /// parameters that every one of them starts with; `fill` appends a row's.
+    pub fn statements<T>(
+        &self,
+        before: &[Param],
+        rows: &[T],
+        fill: impl Fn(&T, &mut Vec<Param>) -> Result<(), StoreError>,
+    ) -> Result<Vec<Statement>, StoreError> {
+        debug_assert_eq!(before.len(), self.before);
+        let mut statements = Vec::new();
+        let mut rest = rows;
+        while let Some(last) = rest.last() {
+            let index = self.size_for(rest.len());
+            let size = SIZES[index];
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            let mut params = Vec::with_capacity(before.len() + size * 20);
+            params.extend_from_slice(before);
+            for row in now {
+                fill(row, &mut params)?;
+            }
+            for _ in now.len()..size {
+                fill(last, &mut params)?;
+            }
+            let text = self.texts[index].get_or_init(|| self.text(size));
+            statements.push(Statement::new(Arc::clone(text), params));
+            rest = later;
+        }
+        Ok(statements)
+    }
+
+    fn size_for(&self, rows: usize) -> usize {
+        let fits = |size: &usize| *size <= rows;
+        if self.fills_up && rows <= LARGEST {
+            SIZES.iter().position(|size| *size >= rows)
+        } else {
+            SIZES.iter().rposition(fits)
+        }
+        .unwrap_or(0)
+    }
+
+    fn text(&self, size: usize) -> Arc<str> {
+        use std::fmt::Write as _;
+
+        let Parts { head, row, tail } = (self.parts)();
+        let mut text = head;
+        let mut next = self.before;
+        for index in 0..size {
+            text.push_str(if index == 0 { "(" } else { ", (" });
+            match row {
+                Row::Tenant(columns) => {
+                    text.push_str("$1");
+                    for _ in 0..columns {
+                        next += 1;
+                        // Writing to a String cannot fail.
+                        let _ = write!(text, ", ${next}");
+                    }
+                }
+                Row::Typed(types) => {
+                    for (column, kind) in types.iter().enumerate() {
+                        next += 1;
+                        let comma = if column == 0 { "" } else { ", " };
+                        let name = match kind {
+                            Type::Int => "bigint",
+                            Type::Text => "text",
+                        };
+                        let _ = write!(text, "{comma}CAST(${next} AS {name})");
+                    }
+                }
+            }
+            text.push(')');
+        }
+        text.push_str(&tail);
+        text.into()
+    }
+}
+
+/// A table: its name and all columns but `tenant_id`, those of the key first.
+/// Rows are written and read in this order.
+pub(crate) struct Table {
+    pub name: &'static str,
+    pub key: &'static [&'static str],
+    pub rest: &'static [&'static str],
+}
+
+impl Table {
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.key.iter().chain(self.rest).copied()
+    }
+
+    pub fn column(&self, index: usize) -> &'static str {
+        self.columns().nth(index).unwrap_or("?")
+    }
+
+    fn list(&self) -> String {
+        self.columns().collect::<Vec<_>>().join(", ")
+    }
+
+    /// `SELECT` of all columns, up to and with the tenant's condition.
+    pub fn select(&self) -> String {
+        format!(
+            "SELECT {} FROM {} WHERE tenant_id = $1",
+            self.list(),
+            self.name
+        )
+    }
+
+    /// `SELECT` of the rows for which these columns are among the given ones;
+    /// `and` is a further condition, empty or starting with ` AND`.
+    pub fn select_among(&self, and: &str, columns: &str, types: &'static [Type]) -> Parts {
+        Parts {
+            head: format!("{}{and} AND ({columns}) IN (VALUES ", self.select()),
+            row: Row::Typed(types),
+            tail: ")".to_owned(),
+        }
+    }
+
+    /// `DELETE` of the rows for which these columns are among the given ones.
+    pub fn delete_among(&self, columns: &str, types: &'static [Type]) -> Parts {
+        Parts {
+            head: format!(
+                "DELETE FROM {} WHERE tenant_id = $1 AND ({columns}) IN (VALUES ",
+                self.name
+            ),
+            row: Row::Typed(types),
+            tail: ")".to_owned(),
+        }
+    }
+
+    /// Inserts rows; `conflict` follows `ON CONFLICT`, with the target.
+    pub fn insert(&self, conflict: &str) -> Parts {
+        Parts {
+            head: format!(
+                "INSERT INTO {} (tenant_id, {}) VALUES ",
+                self.name,
+                self.list()
+            ),
+            row: Row::Tenant(self.columns().count()),
+            tail: conflict.to_owned(),
+        }
+    }
+
+    /// Inserts rows, or replaces those of the same key.
+    pub fn upsert(&self) -> Parts {
+        let replaced: Vec<String> = self
+            .rest
+            .iter()
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        self.insert(&format!(
+            " ON CONFLICT (tenant_id, {}) DO UPDATE SET {}",
+            self.key.join(", "),
+            replaced.join(", ")
+        ))
+    }
+
+    /// Inserts rows whose key is new, and leaves the others as they are.
+    pub fn insert_new(&self) -> Parts {
+        self.insert(&format!(
+            " ON CONFLICT (tenant_id, {}) DO NOTHING",
+            self.key.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,376 @@
+//! The port `Store`, on statements and a database.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use concord_core::changeset::MatchKey;
+use concord_core::ports::{
+    ConflictFilter, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
+};
+use concord_core::state::{
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
+    RunRow, StreamState, Waiting,
+};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
+};
+
+use crate::row::Reader;
+use crate::sqlite::{Database, StoreOptions};
+use crate::statement::{Statement, Table};
+use crate::tables::{conflict, entity, event, intent, lease, link, review, setup, waiting};
+use crate::{counts, tables};
+
+/// One tenant's records in a SQLite file.
+pub struct SqliteStore {
+    database: Database,
+    tenant: TenantId,
+    /// The fence of the lease that this store took; 0 while it holds none.
+    fence: AtomicI64,
+}
+
+impl SqliteStore {
+    /// Opens a file for reading and writing; creates it, and brings its schema
+    /// up to date.
+    pub async fn open(
+        path: &Path,
+        tenant: TenantId,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::new(Database::open(path, &options).await?, tenant))
+    }
+
+    /// Opens an existing file of exactly this schema for reading.
+    pub async fn open_read_only(
+        path: &Path,
+        tenant: TenantId,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let database = Database::open_read_only(path, &options).await?;
+        Ok(Self::new(database, tenant))
+    }
+
+    fn new(database: Database, tenant: TenantId) -> Self {
+        Self {
+            database,
+            tenant,
+            fence: AtomicI64::new(0),
+        }
+    }
+
+    /// Closes the file in an orderly way.  A store that is only dropped loses
+    /// nothing either; the next one to open the file reads its log.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.database.close().await
+    }
+
+    async fn read<T>(
+        &self,
+        table: &'static Table,
+        statements: Vec<Statement>,
+        read: impl Fn(&mut Reader) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.database.read(statements).await?;
+        rows.into_iter()
+            .map(|row| read(&mut Reader::new(row, table)))
+            .collect()
+    }
+
+    /// Writes behind the fence: a hub that was asleep while another took the
+    /// lease over writes nothing.
+    async fn write_fenced(
+        &self,
+        statements: Vec<Statement>,
+        durable: bool,
+    ) -> Result<(), StoreError> {
+        let fence = self.fence.load(Ordering::Acquire);
+        let guard = (fence != 0).then(|| lease::still_held(self.tenant, fence));
+        match self.database.write(guard, statements, durable).await? {
+            Some(_) => Ok(()),
+            None => Err(self.busy().await?),
+        }
+    }
+
+    /// Writes one statement and reads the number that it answers with.
+    async fn write_number(&self, statement: Statement) -> Result<Option<i64>, StoreError> {
+        // Not durable: what a number or a lease is used for is committed after
+        // it, and a durable commit carries all before it.
+        let rows = self
+            .database
+            .write(None, vec![statement], false)
+            .await?
+            .unwrap_or_default();
+        rows.into_iter()
+            .next()
+            .map(|row| Reader::new(row, &tables::NUMBER).int())
+            .transpose()
+    }
+
+    async fn busy(&self) -> Result<StoreError, StoreError> {
+        let owner = match self.lease_holder().await? {
+            Some(holder) => holder.owner,
+            None => "a hub that has finished since".to_owned(),
+        };
+        Ok(StoreError::Busy { owner })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
+        let statements = tables::write(self.tenant, changes)?;
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.write_fenced(statements, changes.durable).await
+    }
+
+    async fn reserve(&self, sequence: &Sequence, count: u32) -> Result<i64, StoreError> {
+        let statement = lease::reserve(self.tenant, sequence, count);
+        let next = self.write_number(statement).await?;
+        Ok(next.unwrap_or_default() - i64::from(count))
+    }
+
+    async fn lease(&self, owner: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
+        let statement = lease::take(self.tenant, owner, now, until);
+        match self.write_number(statement).await? {
+            Some(fence) => {
+                self.fence.store(fence, Ordering::Release);
+                Ok(())
+            }
+            None => Err(self.busy().await?),
+        }
+    }
+
+    async fn release(&self, owner: &str) -> Result<(), StoreError> {
+        self.fence.store(0, Ordering::Release);
+        let statement = lease::release(self.tenant, owner);
+        self.write_number(statement).await.map(drop)
+    }
+
+    async fn lease_holder(&self) -> Result<Option<LeaseHolder>, StoreError> {
+        let statement = lease::holder(self.tenant);
+        let holders = self
+            .read(&lease::HOLDER, vec![statement], lease::read_holder)
+            .await?;
+        Ok(holders.into_iter().next())
+    }
+
+    async fn connections(&self) -> Result<Vec<ConnectionRow>, StoreError> {
+        let statement = setup::connections(self.tenant);
+        self.read(&setup::CONNECTIONS, vec![statement], setup::read_connection)
+            .await
+    }
+
+    async fn streams(&self, connection: ConnectionId) -> Result<Vec<StreamState>, StoreError> {
+        let statement = setup::streams(self.tenant, connection);
+        self.read(&setup::STREAMS, vec![statement], setup::read_stream)
+            .await
+    }
+
+    async fn document(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let statement = setup::document(self.tenant, name);
+        let found = self
+            .read(&setup::DOCUMENTS, vec![statement], setup::read_document)
+            .await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn set_document(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let statements = setup::set_document(self.tenant, name, text)?;
+        self.write_fenced(statements, true).await
+    }
+
+    async fn entities(&self, ids: &[EntityId]) -> Result<Vec<Entity>, StoreError> {
+        let statements = entity::by_id(self.tenant, ids)?;
+        self.read(&entity::ENTITIES, statements, entity::read).await
+    }
+
+    async fn scan_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError> {
+        let statement = entity::scan(self.tenant, kind, after, limit, entity::Scan::Present);
+        self.read(&entity::ENTITIES, vec![statement], entity::read)
+            .await
+    }
+
+    async fn unmatched_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError> {
+        let statement = entity::scan(self.tenant, kind, after, limit, entity::Scan::Unmatched);
+        self.read(&entity::ENTITIES, vec![statement], entity::read)
+            .await
+    }
+
+    async fn dirty_entities(
+        &self,
+        kind: &Kind,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Entity>, StoreError> {
+        let statement = entity::scan(self.tenant, kind, after, limit, entity::Scan::Dirty);
+        self.read(&entity::ENTITIES, vec![statement], entity::read)
+            .await
+    }
+
+    async fn mark_dirty(&self, kind: &Kind) -> Result<(), StoreError> {
+        let statement = entity::mark_dirty(self.tenant, kind);
+        self.write_fenced(vec![statement], true).await
+    }
+
+    async fn entities_by_keys(
+        &self,
+        kind: &Kind,
+        keys: &[String],
+    ) -> Result<Vec<MatchKey>, StoreError> {
+        let statements = entity::by_key(self.tenant, kind, keys)?;
+        self.read(&entity::KEYS, statements, entity::read_key).await
+    }
+
+    async fn links(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        ids: &[RemoteId],
+    ) -> Result<Vec<Link>, StoreError> {
+        let statements = link::by_id(self.tenant, connection, stream, ids)?;
+        self.read(&link::LINKS, statements, link::read).await
+    }
+
+    async fn links_of(&self, entities: &[EntityId]) -> Result<Vec<Link>, StoreError> {
+        let statements = link::of_entities(self.tenant, entities)?;
+        self.read(&link::LINKS, statements, link::read).await
+    }
+
+    async fn scan_links(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError> {
+        let statement = link::scan(self.tenant, connection, stream, None, after, limit);
+        self.read(&link::LINKS, vec![statement], link::read).await
+    }
+
+    async fn links_unseen(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        walk: i64,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError> {
+        let statement = link::scan(self.tenant, connection, stream, Some(walk), after, limit);
+        self.read(&link::LINKS, vec![statement], link::read).await
+    }
+
+    async fn links_due(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Link>, StoreError> {
+        let statement = link::due(self.tenant, connection, stream, now, limit);
+        self.read(&link::LINKS, vec![statement], link::read).await
+    }
+
+    async fn next_due(&self, connection: ConnectionId) -> Result<Option<Timestamp>, StoreError> {
+        let statement = link::next_due(self.tenant, connection);
+        let moments = self
+            .read(&tables::NUMBER, vec![statement], Reader::optional_time)
+            .await?;
+        Ok(moments.into_iter().next().flatten())
+    }
+
+    async fn intents(&self, filter: &IntentFilter) -> Result<Vec<Intent>, StoreError> {
+        let statement = intent::select(self.tenant, filter);
+        self.read(&intent::INTENTS, vec![statement], intent::read)
+            .await
+    }
+
+    async fn open_intents_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError> {
+        let statements = intent::open_of(self.tenant, entities)?;
+        self.read(&intent::INTENTS, statements, intent::read).await
+    }
+
+    async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflict>, StoreError> {
+        let statement = conflict::select(self.tenant, filter);
+        self.read(&conflict::CONFLICTS, vec![statement], conflict::read)
+            .await
+    }
+
+    async fn holds(&self, entities: &[EntityId]) -> Result<Vec<Hold>, StoreError> {
+        let statements = conflict::holds_of(self.tenant, entities)?;
+        self.read(&conflict::HOLDS, statements, conflict::read_hold)
+            .await
+    }
+
+    async fn all_holds(&self, limit: u32) -> Result<Vec<Hold>, StoreError> {
+        let statement = tables::all(&conflict::HOLDS, self.tenant, limit);
+        self.read(&conflict::HOLDS, vec![statement], conflict::read_hold)
+            .await
+    }
+
+    async fn reviews(&self, open_only: bool, limit: u32) -> Result<Vec<Review>, StoreError> {
+        let statement = review::select(self.tenant, open_only, limit);
+        self.read(&review::REVIEWS, vec![statement], review::read)
+            .await
+    }
+
+    async fn reviews_of(&self, links: &[LinkKey]) -> Result<Vec<Review>, StoreError> {
+        let statements = review::of_records(self.tenant, links)?;
+        self.read(&review::REVIEWS, statements, review::read).await
+    }
+
+    async fn events(&self, entity: &EntityId) -> Result<Vec<Event>, StoreError> {
+        let statement = event::of_entity(self.tenant, entity);
+        self.read(&event::EVENTS, vec![statement], event::read)
+            .await
+    }
+
+    async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError> {
+        let statement = tables::all(&waiting::QUARANTINED, self.tenant, limit);
+        self.read(
+            &waiting::QUARANTINED,
+            vec![statement],
+            waiting::read_quarantined,
+        )
+        .await
+    }
+
+    async fn waiting_for(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        ids: &[RemoteId],
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let statements = waiting::waiting_for(self.tenant, connection, stream, ids)?;
+        self.read(&waiting::WAITING, statements, waiting::read_waiting)
+            .await
+    }
+
+    async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let statement = tables::all(&waiting::WAITING, self.tenant, limit);
+        self.read(&waiting::WAITING, vec![statement], waiting::read_waiting)
+            .await
+    }
+
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let statement = setup::runs(self.tenant, limit);
+        self.read(&setup::RUNS, vec![statement], setup::read_run)
+            .await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        counts::read(&self.database, self.tenant).await
+    }
+}

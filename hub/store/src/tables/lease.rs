@@ -1,0 +1,100 @@
+//! The right to write, and numbers that are handed out in blocks.
+
+use concord_core::ports::{LeaseHolder, Sequence, StoreError};
+use concord_core::{TenantId, Timestamp};
+
+use super::tenant_only;
+use crate::row::Reader;
+use crate::statement::{Param, Params, Statement, Table};
+
+/// What the one lease of a database is for.
+const WRITER: &str = "writer";
+
+/// The columns of an answer about the lease.
+pub(crate) const HOLDER: Table = Table {
+    name: "leases",
+    key: &[],
+    rest: &["owner", "lease_until"],
+};
+
+/// A compare-and-set on one row.  A new holder gets a new fence; the same owner
+/// keeps its own.  No row comes back while another holds it.
+pub(crate) fn take(tenant: TenantId, owner: &str, now: Timestamp, until: Timestamp) -> Statement {
+    let mut params = named(tenant);
+    params.text(owner);
+    params.int(until.0);
+    params.int(now.0);
+    Statement::new(
+        "INSERT INTO leases (tenant_id, name, owner, fence, lease_until) \
+         VALUES ($1, $2, $3, 1, $4) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET \
+         fence = leases.fence + CASE WHEN leases.owner = excluded.owner THEN 0 ELSE 1 END, \
+         owner = excluded.owner, lease_until = excluded.lease_until \
+         WHERE leases.owner IS NULL OR leases.owner = excluded.owner OR leases.lease_until < $5 \
+         RETURNING fence",
+        params,
+    )
+}
+
+pub(crate) fn release(tenant: TenantId, owner: &str) -> Statement {
+    let mut params = named(tenant);
+    params.text(owner);
+    Statement::new(
+        "UPDATE leases SET owner = NULL, lease_until = NULL \
+         WHERE tenant_id = $1 AND name = $2 AND owner = $3",
+        params,
+    )
+}
+
+pub(crate) fn holder(tenant: TenantId) -> Statement {
+    Statement::new(
+        "SELECT owner, lease_until FROM leases \
+         WHERE tenant_id = $1 AND name = $2 AND owner IS NOT NULL",
+        named(tenant),
+    )
+}
+
+/// Answers with a row while the lease with this fence is still the last one.
+pub(crate) fn still_held(tenant: TenantId, fence: i64) -> Statement {
+    let mut params = named(tenant);
+    params.int(fence);
+    Statement::new(
+        "SELECT fence FROM leases WHERE tenant_id = $1 AND name = $2 AND fence = $3",
+        params,
+    )
+}
+
+pub(crate) fn read_holder(row: &mut Reader) -> Result<LeaseHolder, StoreError> {
+    Ok(LeaseHolder {
+        owner: row.text()?,
+        until: row.time()?,
+    })
+}
+
+fn named(tenant: TenantId) -> Vec<Param> {
+    let mut params = tenant_only(tenant);
+    params.text(WRITER);
+    params
+}
+
+/// Answers with the first number after the block.
+pub(crate) fn reserve(tenant: TenantId, sequence: &Sequence, count: u32) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.text(match sequence {
+        Sequence::Entity(kind) => format!("entity/{kind}"),
+        Sequence::Intent => "intent".to_owned(),
+        Sequence::Conflict => "conflict".to_owned(),
+        Sequence::Review => "review".to_owned(),
+        Sequence::Event => "event".to_owned(),
+        Sequence::Run => "run".to_owned(),
+        Sequence::Connection => "connection".to_owned(),
+    });
+    params.int(i64::from(count));
+    // The first block begins at 1, so that 0 is never anybody's number.
+    Statement::new(
+        "INSERT INTO sequences (tenant_id, name, next) VALUES ($1, $2, 1 + $3) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET next = sequences.next + $3 \
+         RETURNING next",
+        params,
+    )
+}

@@ -1,0 +1,187 @@
+//! Ties between remote records and entities.
+
+use concord_core::ports::StoreError;
+use concord_core::state::Link;
+use concord_core::{Changeset, ConnectionId, EntityId, RemoteId, StreamName, TenantId, Timestamp};
+
+use super::{
+    ENTITY, ENTITY_TYPES, RECORD, RECORD_TYPES, last_of_each, once, push_entity, push_record,
+    tenant_only,
+};
+use crate::document::{self, Word};
+use crate::row::Reader;
+use crate::statement::{Batch, Param, Params, Statement, Table, Type};
+
+pub(crate) const LINKS: Table = Table {
+    name: "links",
+    key: &["connection", "stream", "remote_id"],
+    rest: &[
+        "kind",
+        "entity",
+        "state",
+        "walk",
+        "again_at",
+        "missing_since",
+        "version",
+        "modified_at",
+        "read_at",
+        "written_at",
+        "mapping",
+        "first_contact",
+        "refused",
+        "raw",
+        "sent",
+    ],
+};
+
+static UPSERT: Batch = Batch::insert(|| LINKS.upsert());
+static REMOVE: Batch = Batch::compare(1, || LINKS.delete_among(RECORD, RECORD_TYPES));
+static BY_ID: Batch = Batch::compare(3, || {
+    LINKS.select_among(
+        " AND connection = $2 AND stream = $3",
+        "remote_id",
+        &[Type::Text],
+    )
+});
+static BY_ENTITY: Batch = Batch::compare(1, || LINKS.select_among("", ENTITY, ENTITY_TYPES));
+
+pub(crate) fn write(
+    tenant: TenantId,
+    changes: &Changeset,
+    out: &mut Vec<Statement>,
+) -> Result<(), StoreError> {
+    let tenant = tenant_only(tenant);
+    // Removed first: a record that moved to a new id and back is still there.
+    out.extend(REMOVE.statements(&tenant, &changes.links_removed, push_record)?);
+    let links = last_of_each(&changes.links, |link| &link.key);
+    out.extend(UPSERT.statements(&tenant, &links, |link, row| {
+        push_record(&link.key, row)?;
+        push_entity(&link.entity, row)?;
+        row.text(link.state.word());
+        row.int(link.walk);
+        row.int(link.again_at.map(|time| time.0));
+        row.int(link.missing_since.map(|time| time.0));
+        row.optional_text(link.version.clone());
+        row.int(link.modified_at.map(|time| time.0));
+        row.int(link.read_at.0);
+        row.int(link.written_at.map(|time| time.0));
+        row.text(link.mapping.as_str());
+        row.text(document::write(&link.first_contact)?);
+        row.text(document::write(&link.refused)?);
+        row.text(document::write(&link.raw)?);
+        row.text(document::write(&link.sent)?);
+        Ok(())
+    })?);
+    Ok(())
+}
+
+pub(crate) fn read(row: &mut Reader) -> Result<Link, StoreError> {
+    let key = row.record()?;
+    let entity = row.entity()?;
+    Ok(Link {
+        key,
+        entity,
+        state: row.word()?,
+        walk: row.int()?,
+        again_at: row.optional_time()?,
+        missing_since: row.optional_time()?,
+        version: row.optional_text()?,
+        modified_at: row.optional_time()?,
+        read_at: row.time()?,
+        written_at: row.optional_time()?,
+        mapping: row.text()?,
+        first_contact: row.document()?,
+        refused: row.document()?,
+        raw: row.document()?,
+        sent: row.document()?,
+    })
+}
+
+pub(crate) fn by_id(
+    tenant: TenantId,
+    connection: ConnectionId,
+    stream: &StreamName,
+    ids: &[RemoteId],
+) -> Result<Vec<Statement>, StoreError> {
+    let before = of_stream(tenant, connection, stream);
+    BY_ID.statements(&before, &once(ids), |id, row| {
+        row.text(id.as_str());
+        Ok(())
+    })
+}
+
+pub(crate) fn of_entities(
+    tenant: TenantId,
+    entities: &[EntityId],
+) -> Result<Vec<Statement>, StoreError> {
+    BY_ENTITY.statements(&tenant_only(tenant), &once(entities), |id, row| {
+        push_entity(id, row)
+    })
+}
+
+/// Links of a stream after a remote id, in order.  Those that a walk did not
+/// list are found by reading the stream's keys in order too: the walk of every
+/// link changes with every walk, so an index on it would double that work for
+/// the sake of one read at its end.
+pub(crate) fn scan(
+    tenant: TenantId,
+    connection: ConnectionId,
+    stream: &StreamName,
+    unseen_in: Option<i64>,
+    after: Option<&RemoteId>,
+    limit: u32,
+) -> Statement {
+    let mut text = format!("{} AND connection = $2 AND stream = $3", LINKS.select());
+    let mut params = of_stream(tenant, connection, stream);
+    if let Some(walk) = unseen_in {
+        params.int(walk);
+        text.push_str(&format!(
+            " AND walk < ${} AND state IN ('live', 'hidden')",
+            params.len()
+        ));
+    }
+    if let Some(after) = after {
+        params.text(after.as_str());
+        text.push_str(&format!(" AND remote_id > ${}", params.len()));
+    }
+    params.int(i64::from(limit));
+    text.push_str(&format!(" ORDER BY remote_id LIMIT ${}", params.len()));
+    Statement::new(text, params)
+}
+
+pub(crate) fn due(
+    tenant: TenantId,
+    connection: ConnectionId,
+    stream: &StreamName,
+    now: Timestamp,
+    limit: u32,
+) -> Statement {
+    let mut params = of_stream(tenant, connection, stream);
+    params.int(now.0);
+    params.int(i64::from(limit));
+    Statement::new(
+        format!(
+            "{} AND connection = $2 AND stream = $3 AND again_at IS NOT NULL \
+             AND again_at <= $4 ORDER BY again_at, remote_id LIMIT $5",
+            LINKS.select()
+        ),
+        params,
+    )
+}
+
+pub(crate) fn next_due(tenant: TenantId, connection: ConnectionId) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.int(connection.0);
+    Statement::new(
+        "SELECT MIN(again_at) FROM links \
+         WHERE tenant_id = $1 AND connection = $2 AND again_at IS NOT NULL",
+        params,
+    )
+}
+
+fn of_stream(tenant: TenantId, connection: ConnectionId, stream: &StreamName) -> Vec<Param> {
+    let mut params = tenant_only(tenant);
+    params.int(connection.0);
+    params.text(stream.as_str());
+    params
+}
