@@ -232,7 +232,10 @@ fn contact(id: i64) -> Fields {
         "given_name": "Anneliese", "family_name": format!("Grünwald {id}"),
         "email": format!("anneliese.gruenwald.{id}@example.com"),
         "phone": format!("+49 30 {}", 1_000_000 + id), "company": "Beispiel & Söhne GmbH",
-        "job_title": "Head of procurement", "city": "Berlin", "country": "DE"
+        "job_title": "Head of procurement", "city": "Berlin", "country": "DE",
+        "postal_code": "10117", "street": "Unter den Linden 77", "stage": "customer",
+        "language": "de", "owner": "sales-north", "website": "https://www.example.com/de/kontakt",
+        "note": "Met at the fair in spring; wants the catalogue in print, no calls before ten."
     });
     match fields {
         Value::Object(fields) => fields,

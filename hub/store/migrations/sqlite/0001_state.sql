@@ -5,8 +5,9 @@
 -- column of its own.  tenant_id leads every key.
 --
 -- There are no foreign keys: one changeset is one transaction, and its parts
--- may be written in any order.  WITHOUT ROWID keeps a row in its key's tree, so
--- that a write touches one tree and not two.
+-- may be written in any order.  Narrow tables live in the tree of their key
+-- (WITHOUT ROWID); those with documents do not, because such a tree gives every
+-- row of more than a quarter of a page a page of its own.
 
 -- Canonical records.
 CREATE TABLE entities (
@@ -18,7 +19,7 @@ CREATE TABLE entities (
     dirty INTEGER NOT NULL, -- 1: some system may owe or be owed a write
     cells TEXT NOT NULL, -- document: field to value and provenance
     PRIMARY KEY (tenant_id, kind, number)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- What emit has to look at.
 CREATE INDEX entities_dirty ON entities (tenant_id, kind, number)
@@ -58,7 +59,7 @@ CREATE TABLE links (
     raw TEXT NOT NULL, -- document: remote fields as the system gave them
     sent TEXT NOT NULL, -- document: canonical values last in agreement
     PRIMARY KEY (tenant_id, connection, stream, remote_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- All links of an entity.
 CREATE INDEX links_entity ON links (tenant_id, kind, entity);
@@ -92,7 +93,7 @@ CREATE TABLE intents (
     attempts INTEGER NOT NULL, -- how often it was tried or looked for
     reason TEXT NOT NULL, -- why it was planned, dropped or refused
     PRIMARY KEY (tenant_id, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- The intents of an entity, the open ones together.
 CREATE INDEX intents_entity ON intents (tenant_id, kind, entity, is_open);
@@ -121,7 +122,7 @@ CREATE TABLE conflicts (
     seen_at INTEGER NOT NULL, -- when it was seen
     decision TEXT, -- document: who decided a held one, when and for what
     PRIMARY KEY (tenant_id, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- The same conflict is recorded once.
 CREATE UNIQUE INDEX conflicts_once ON conflicts (tenant_id, conflict_key);
@@ -156,7 +157,7 @@ CREATE TABLE reviews (
     asked_at INTEGER NOT NULL, -- when the question came up
     verdict TEXT, -- document: what a person said; none while it is open
     PRIMARY KEY (tenant_id, connection, stream, remote_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- A review by its number.
 CREATE UNIQUE INDEX reviews_id ON reviews (tenant_id, id);
@@ -176,7 +177,7 @@ CREATE TABLE events (
     changes TEXT NOT NULL, -- document: field, old value, new value
     link TEXT, -- document: the record it came from or went to
     PRIMARY KEY (tenant_id, kind, entity, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Records that could not be understood or absorbed.
 CREATE TABLE quarantined (
@@ -189,7 +190,7 @@ CREATE TABLE quarantined (
     raw TEXT NOT NULL, -- the record as it came
     seen_at INTEGER NOT NULL, -- when it was last seen
     PRIMARY KEY (tenant_id, connection, stream, remote_id, digest)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- References to records that are not linked yet.
 CREATE TABLE waiting (
@@ -230,7 +231,7 @@ CREATE TABLE connections (
     held TEXT, -- why it does not run
     removed INTEGER NOT NULL, -- 1: removed by an admin
     PRIMARY KEY (tenant_id, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Runs of a sync.
 CREATE TABLE runs (
@@ -240,7 +241,7 @@ CREATE TABLE runs (
     ended_at INTEGER, -- when it ended
     summary TEXT NOT NULL, -- document: counts per connection and how it ended
     PRIMARY KEY (tenant_id, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Documents by name: the applied configuration, schemas, mappings by hash.
 CREATE TABLE documents (
@@ -248,7 +249,7 @@ CREATE TABLE documents (
     name TEXT NOT NULL, -- name of the document
     body TEXT NOT NULL, -- its text
     PRIMARY KEY (tenant_id, name)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Numbers that are handed out in blocks.
 CREATE TABLE sequences (
