@@ -70,7 +70,12 @@ fn element(spec: &FieldSpec, value: &Value) -> Value {
 fn of_text(spec: &FieldSpec, text: &str) -> Value {
     match spec.kind {
         FieldKind::Timestamp => return moment(text),
-        FieldKind::Integer => return text.trim().parse::<i64>().map_or(Value::from(text), Value::from),
+        FieldKind::Integer => {
+            return text
+                .trim()
+                .parse::<i64>()
+                .map_or(Value::from(text), Value::from);
+        }
         FieldKind::Language => return present(Cow::Owned(caseless(text).replace('_', "-"))),
         _ => {}
     }
@@ -169,9 +174,29 @@ pub fn fold_space(text: &str) -> Cow<'_, str> {
 
 /// Addresses that belong to a desk and not to a person.
 const ROLES: [&str; 23] = [
-    "abuse", "accounts", "admin", "billing", "contact", "enquiries", "finance", "hello", "help",
-    "hostmaster", "hr", "info", "jobs", "mail", "marketing", "noreply", "no-reply", "office",
-    "postmaster", "sales", "support", "team", "webmaster",
+    "abuse",
+    "accounts",
+    "admin",
+    "billing",
+    "contact",
+    "enquiries",
+    "finance",
+    "hello",
+    "help",
+    "hostmaster",
+    "hr",
+    "info",
+    "jobs",
+    "mail",
+    "marketing",
+    "noreply",
+    "no-reply",
+    "office",
+    "postmaster",
+    "sales",
+    "support",
+    "team",
+    "webmaster",
 ];
 
 /// The key by which an entity is found from this value; none where the field is
@@ -186,7 +211,8 @@ pub fn match_key(spec: &FieldSpec, value: &Value) -> Option<String> {
         FieldKind::Email => {
             let (local, _) = text.rsplit_once('@')?;
             let is_role = ROLES.contains(&local);
-            (!is_role && email_address::EmailAddress::is_valid(text)).then(|| format!("email:{text}"))
+            (!is_role && email_address::EmailAddress::is_valid(text))
+                .then(|| format!("email:{text}"))
         }
         FieldKind::Phone => text.starts_with('+').then(|| format!("phone:{text}")),
         _ => Some(format!("{}:{text}", spec.name)),

@@ -83,3 +83,97 @@ impl Schemas {
         names.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_document_is_a_json_schema_that_the_engine_reads() {
+        for text in DOCUMENTS {
+            let document: Value = serde_json::from_str(text).unwrap();
+            jsonschema::draft202012::meta::validate(&document).unwrap();
+            let schema = EntitySchema::from_json_schema(&document).unwrap();
+            assert!(!schema.description.is_empty(), "{}", schema.kind);
+        }
+        assert_eq!(builtin().iter().count(), DOCUMENTS.len());
+    }
+
+    #[test]
+    fn instances_are_told_apart() {
+        let check = |kind: &str, instance: Value, expect: bool| {
+            let text = DOCUMENTS
+                .iter()
+                .find(|text| text.contains(&format!("\"title\": \"{kind}\"")))
+                .unwrap();
+            let document = serde_json::from_str(text).unwrap();
+            let validator = jsonschema::draft202012::new(&document).unwrap();
+            assert_eq!(validator.is_valid(&instance), expect, "{kind}: {instance}");
+        };
+        let person = json!({
+            "given_name": "Ann", "family_name": "van der Berg", "email": "ann@example.com",
+            "address": {"street": "Main St 1", "country": "US"}, "birthday": "--02-29",
+            "tags": ["vip"], "stage": "customer", "employer": "organization/7",
+            "email_consent": {"status": "opted_out", "at": "2026-11-21T10:00:00Z"}
+        });
+        check("person", person, true);
+        check("person", json!({"stage": "unheard-of"}), false);
+        check("person", json!({"birthday": "21.11.2026"}), false);
+        check(
+            "person",
+            json!({"email_consent": {"status": "perhaps"}}),
+            false,
+        );
+        check("person", json!({"address": {"planet": "Mars"}}), false);
+        check("person", json!({"tags": "vip"}), false);
+        check(
+            "person",
+            json!({"email": null, "a_field_of_the_admins_own": 1}),
+            true,
+        );
+        check(
+            "organization",
+            json!({"name": "Acme", "employees": 12}),
+            true,
+        );
+        check("organization", json!({"employees": -1}), false);
+        check(
+            "invoice",
+            json!({"total": "12.50", "date": "2026-11-21", "status": "paid"}),
+            true,
+        );
+        check("invoice", json!({"total": 12.5}), false);
+        check("order", json!({"status": "open", "total": "-3"}), true);
+        check("order", json!({"total": "12,50"}), false);
+        check(
+            "interaction",
+            json!({"channel": "email", "duration_seconds": 60}),
+            true,
+        );
+        check("interaction", json!({"channel": "smoke"}), false);
+        check(
+            "audience",
+            json!({"name": "Newsletter", "archived": false}),
+            true,
+        );
+        check("audience", json!({"archived": "no"}), false);
+    }
+
+    #[test]
+    fn an_admins_field_joins_its_kind_once() {
+        let mut schemas = builtin();
+        let field = json!({"type": "string", "x-concord-type": "decimal"});
+        schemas.add_field("person", "credit", &field).unwrap();
+        let person = schemas.get("person").unwrap();
+        assert_eq!(
+            person.field("credit").unwrap().kind,
+            concord_core::schema::FieldKind::Decimal
+        );
+        let twice = schemas.add_field("person", "credit", &field).unwrap_err();
+        assert!(twice.to_string().contains("already"), "{twice}");
+        let nobody = schemas.add_field("persn", "credit", &field).unwrap_err();
+        assert!(nobody.to_string().contains("organization"), "{nobody}");
+    }
+}

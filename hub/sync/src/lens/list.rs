@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use concord_core::{Fields, Value};
 
-use super::{Path, Place, Refusal};
+use super::{Path, Refusal};
 
 /// The first element of the list at `path` that carries every tag of `with`
 /// and none of `without`.
@@ -35,7 +35,7 @@ impl Element {
         list.iter_mut().find(|element| self.matches(element))
     }
 
-    fn get<'a>(&self, raw: &'a Fields) -> &'a Value {
+    pub(super) fn get<'a>(&self, raw: &'a Fields) -> &'a Value {
         let element = self.find(raw);
         match (&self.value, element) {
             (Some(value), Some(Value::Object(members))) => value.get(members),
@@ -44,7 +44,7 @@ impl Element {
         }
     }
 
-    fn get_mut<'a>(&self, raw: &'a mut Fields) -> Option<&'a mut Value> {
+    pub(super) fn get_mut<'a>(&self, raw: &'a mut Fields) -> Option<&'a mut Value> {
         let element = self.find_mut(raw)?;
         match &self.value {
             Some(value) => value.get_mut(element.as_object_mut()?),
@@ -52,7 +52,7 @@ impl Element {
         }
     }
 
-    fn remove(&self, raw: &mut Fields) {
+    pub(super) fn remove(&self, raw: &mut Fields) {
         if let Some(Value::Array(list)) = self.path.get_mut(raw)
             && let Some(index) = list.iter().position(|element| self.matches(element))
         {
@@ -61,7 +61,10 @@ impl Element {
     }
 
     /// The members of the element, which is added where there is none.
-    fn members_for_writing<'a>(&self, raw: &'a mut Fields) -> Result<&'a mut Fields, Refusal> {
+    pub(super) fn members_for_writing<'a>(
+        &self,
+        raw: &'a mut Fields,
+    ) -> Result<&'a mut Fields, Refusal> {
         let slot = self.path.slot(raw)?;
         if super::is_empty(slot) {
             *slot = Value::Array(Vec::new());
@@ -87,7 +90,7 @@ impl Element {
         }
     }
 
-    fn set(&self, raw: &mut Fields, value: Value) -> Result<(), Refusal> {
+    pub(super) fn set(&self, raw: &mut Fields, value: Value) -> Result<(), Refusal> {
         match &self.value {
             _ if value.is_null() => {
                 self.remove(raw);
@@ -130,94 +133,5 @@ fn has_tag(held: &Value, tag: &Value) -> bool {
         (Value::Array(all), tag) => all.iter().any(|one| has_tag(one, tag)),
         (Value::String(held), Value::String(tag)) => held.eq_ignore_ascii_case(tag),
         (held, tag) => held == tag,
-    }
-}
-
-impl Place {
-    /// The top-level remote field, where there is one.
-    pub(crate) fn top(&self) -> Option<&str> {
-        match self {
-            Place::Record => None,
-            Place::Path(path) => Some(path.first()),
-            Place::Element(element) => Some(element.path.first()),
-        }
-    }
-
-    pub(crate) fn get<'a>(&self, raw: &'a Fields) -> &'a Value {
-        match self {
-            Place::Record => &Value::Null,
-            Place::Path(path) => path.get(raw),
-            Place::Element(element) => element.get(raw),
-        }
-    }
-
-    pub(crate) fn get_mut<'a>(&self, raw: &'a mut Fields) -> Option<&'a mut Value> {
-        match self {
-            Place::Record => None,
-            Place::Path(path) => path.get_mut(raw),
-            Place::Element(element) => element.get_mut(raw),
-        }
-    }
-
-    pub(crate) fn set(&self, raw: &mut Fields, value: Value) -> Result<(), Refusal> {
-        match self {
-            Place::Record => Ok(()),
-            Place::Path(path) => path.set(raw, value),
-            Place::Element(element) => element.set(raw, value),
-        }
-    }
-
-    /// The object that holds the members of a group.
-    pub(crate) fn members<'a>(&self, raw: &'a Fields) -> Option<&'a Fields> {
-        match self {
-            Place::Record => Some(raw),
-            Place::Path(_) | Place::Element(_) => self.get(raw).as_object(),
-        }
-    }
-
-    pub(crate) fn members_mut<'a>(&self, raw: &'a mut Fields) -> Option<&'a mut Fields> {
-        match self {
-            Place::Record => Some(raw),
-            Place::Path(_) | Place::Element(_) => self.get_mut(raw)?.as_object_mut(),
-        }
-    }
-
-    pub(crate) fn members_for_writing<'a>(
-        &self,
-        raw: &'a mut Fields,
-    ) -> Result<&'a mut Fields, Refusal> {
-        let (slot, name) = match self {
-            Place::Record => return Ok(raw),
-            Place::Path(path) => (path.slot(raw)?, path),
-            Place::Element(element) => {
-                let members = element.members_for_writing(raw)?;
-                match &element.value {
-                    Some(value) => (value.slot(members)?, value),
-                    None => return Ok(members),
-                }
-            }
-        };
-        if super::is_empty(slot) {
-            *slot = Value::Object(Fields::new());
-        }
-        match slot {
-            Value::Object(members) => Ok(members),
-            other => Err(Refusal::unfit(
-                other,
-                format!("the remote field '{name}' is not an object"),
-            )),
-        }
-    }
-
-    /// Removes the element whose whole content a lens empties; false where the
-    /// place is no list element.
-    pub(crate) fn remove_element(&self, raw: &mut Fields) -> bool {
-        match self {
-            Place::Element(element) => {
-                element.remove(raw);
-                true
-            }
-            Place::Record | Place::Path(_) => false,
-        }
     }
 }

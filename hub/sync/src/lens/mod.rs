@@ -11,6 +11,7 @@ mod group;
 mod list;
 mod name;
 mod path;
+mod place;
 mod reference;
 mod rewrite;
 mod scalar;
@@ -29,6 +30,7 @@ pub use group::{GroupCodec, Part};
 pub use list::Element;
 pub use name::{NamePart, NameSplit};
 pub use path::Path;
+pub use place::Place;
 pub use reference::{ReferenceCodec, ReferenceForm};
 pub use rewrite::Rewrite;
 pub use scalar::{BooleanWords, DecimalCodec, DecimalForm, EnumCodec, Scalar};
@@ -146,16 +148,6 @@ impl Refusal {
     }
 }
 
-/// Where in a remote record a lens looks.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Place {
-    /// The record itself: the members of a group lie at its top level.
-    Record,
-    Path(Path),
-    /// One element of a list, found by its tags.
-    Element(Element),
-}
-
 /// What a lens does with what it finds at its place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
@@ -247,6 +239,27 @@ impl Lens {
         self.direction != LensDirection::Read
     }
 
+    /// The stream and id of the record that a reference names, so that the links
+    /// of a whole page can be read in one look-up.
+    pub fn referred<'a>(&'a self, raw: &Fields) -> Option<(&'a StreamName, RemoteId)> {
+        let Rule::Reference(reference) = &self.rule else {
+            return None;
+        };
+        match self.place.get(raw) {
+            Value::String(id) if !id.is_empty() => Some((&reference.stream, RemoteId::new(id))),
+            Value::Number(id) => Some((&reference.stream, RemoteId::from(id.to_string()))),
+            _ => None,
+        }
+    }
+
+    /// The stream whose records a reference names.
+    pub fn refers_to(&self) -> Option<&StreamName> {
+        match &self.rule {
+            Rule::Reference(reference) => Some(&reference.stream),
+            _ => None,
+        }
+    }
+
     /// The value that the system should hold: the canonical value, or for a
     /// constant or computed lens what it makes.  Comparing it with `sent` shows
     /// the debt of any writable lens.
@@ -284,7 +297,9 @@ impl Lens {
         refs: &dyn References,
     ) -> Result<(), LensFault> {
         let context = self.context(canonical, refs);
-        if self.reads() && self.is_present(raw) {
+        // Half a name says nothing of the whole; the join compares itself.
+        let is_half = matches!(self.rule, Rule::Split(_));
+        if self.reads() && !is_half && self.is_present(raw) {
             let held = self.read(raw, &context);
             if held.is_ok_and(|held| normal::same(&self.spec, &held, value)) {
                 return Ok(());
@@ -315,6 +330,13 @@ impl Lens {
                 }
             }
         }
+    }
+
+    /// A canonical value with what the declared rewriting leaves of it.
+    pub(crate) fn rewritten(&self, value: &Value) -> Value {
+        let mut rewritten = value.clone();
+        Rewrite::apply_all(&self.rewrites, &mut rewritten);
+        rewritten
     }
 
     fn context<'a>(&'a self, canonical: &'a dyn Values, refs: &'a dyn References) -> Context<'a> {

@@ -26,7 +26,7 @@ impl NameSplit {
             return Err(Refusal::unfit(slot, "a name is text"));
         };
         let (given, family) = self.known(context);
-        let (given, family) = split(whole, &given, &family);
+        let (given, family) = split(whole, &given, &family, NamePart::Family);
         Ok(match self.part {
             NamePart::Given => text(given),
             NamePart::Family => text(family),
@@ -34,16 +34,25 @@ impl NameSplit {
     }
 
     /// Replaces this half.  The other half stays as the system has it: it may
-    /// be held, and what is held is not written.
+    /// be held, and what is held is not written.  It is looked for first, so
+    /// that it is not taken for this one where both are the same word.
     pub(crate) fn put(&self, value: &Value, slot: &Value, context: &Context<'_>) -> Value {
         let (known_given, known_family) = self.known(context);
         let whole = slot.as_str().unwrap_or("");
         let new = value.as_str().unwrap_or("");
-        let (given, family) = split(whole, &known_given, &known_family);
-        text(match self.part {
+        let other = match self.part {
+            NamePart::Given => NamePart::Family,
+            NamePart::Family => NamePart::Given,
+        };
+        let (given, family) = split(whole, &known_given, &known_family, other);
+        let joined = match self.part {
             NamePart::Given => join(new, &family),
             NamePart::Family => join(&given, new),
-        })
+        };
+        if joined == normal::fold_space(whole) {
+            return slot.clone();
+        }
+        text(joined)
     }
 
     /// Given and family name as the canonical record has them.
@@ -72,19 +81,23 @@ fn join(given: &str, family: &str) -> String {
 }
 
 /// Splits a whole name.  What the canonical record knows of either half decides
-/// first, so that "Ann van der Berg" splits before "van"; otherwise the last
-/// word is the family name, and a single word the given name.
-fn split(whole: &str, given: &str, family: &str) -> (String, String) {
+/// first, so that "Ann van der Berg" splits before "van", beginning with the
+/// half `first`; otherwise the last word is the family name, and a single word
+/// the given name.
+fn split(whole: &str, given: &str, family: &str, first: NamePart) -> (String, String) {
     let whole = normal::fold_space(whole);
     let owned = |a: &str, b: &str| (a.trim().to_owned(), b.trim().to_owned());
     if whole == join(given, family) {
         return owned(given, family);
     }
-    if let Some(rest) = before(&whole, family) {
-        return owned(rest, family);
-    }
-    if let Some(rest) = after(&whole, given) {
-        return owned(given, rest);
+    let by_family = || before(&whole, family).map(|rest| owned(rest, family));
+    let by_given = || after(&whole, given).map(|rest| owned(given, rest));
+    let known = match first {
+        NamePart::Family => by_family().or_else(by_given),
+        NamePart::Given => by_given().or_else(by_family),
+    };
+    if let Some(halves) = known {
+        return halves;
     }
     match whole.rsplit_once(' ') {
         Some((given, family)) => owned(given, family),
@@ -111,7 +124,7 @@ mod tests {
     #[test]
     fn names_split_where_the_record_says() {
         let check = |whole: &str, known: (&str, &str), expect: (&str, &str)| {
-            let (given, family) = split(whole, known.0, known.1);
+            let (given, family) = split(whole, known.0, known.1, NamePart::Family);
             assert_eq!((given.as_str(), family.as_str()), expect, "{whole}");
         };
         check("Ann van der Berg", ("", ""), ("Ann van der", "Berg"));
@@ -147,8 +160,9 @@ mod tests {
             ("Ann de la Cruz", "Ann", "Lee"),
             ("Cher", "Ann", "Lee"),
         ] {
-            let first = split(whole, given, family);
-            assert_eq!(split(whole, &first.0, family), first, "{whole}");
+            let first = split(whole, given, family, NamePart::Family);
+            let second = split(whole, &first.0, family, NamePart::Family);
+            assert_eq!(second, first, "{whole}");
         }
     }
 }

@@ -80,7 +80,11 @@ fn targets(lens: &Lens) -> Vec<Target<'_>> {
         (Place::Path(base), Rule::Group(group)) => group
             .parts
             .iter()
-            .map(|part| place(TargetPlace::Steps(base.steps().chain(part.path.steps()).collect())))
+            .map(|part| {
+                place(TargetPlace::Steps(
+                    base.steps().chain(part.path.steps()).collect(),
+                ))
+            })
             .collect(),
         (Place::Path(path), _) => vec![place(TargetPlace::Steps(path.steps().collect()))],
         (Place::Record, Rule::Group(group)) => group
@@ -96,7 +100,8 @@ fn overlap(one: &TargetPlace<'_>, other: &TargetPlace<'_>) -> bool {
     match (one, other) {
         (TargetPlace::Steps(a), TargetPlace::Steps(b)) => is_prefix(a, b),
         (TargetPlace::Element(a), TargetPlace::Element(b)) => {
-            let (list_a, list_b): (Vec<_>, Vec<_>) = (a.path.steps().collect(), b.path.steps().collect());
+            let (list_a, list_b): (Vec<_>, Vec<_>) =
+                (a.path.steps().collect(), b.path.steps().collect());
             is_prefix(&list_a, &list_b) && (list_a != list_b || !a.is_apart_from(b))
         }
         (TargetPlace::Steps(path), TargetPlace::Element(element))

@@ -19,10 +19,7 @@ use crate::schemas::Schemas;
 /// The kind of each stream of the mapping.
 pub(super) type Kinds = BTreeMap<String, Kind>;
 
-pub(super) fn kinds(
-    document: &MappingDocument,
-    schemas: &Schemas,
-) -> Result<Kinds, MappingError> {
+pub(super) fn kinds(document: &MappingDocument, schemas: &Schemas) -> Result<Kinds, MappingError> {
     let mut kinds = Kinds::new();
     for (name, stream) in &document.streams {
         let Some(stream) = stream else { continue };
@@ -33,12 +30,16 @@ pub(super) fn kinds(
         };
         let Some(entity) = &stream.value.entity else {
             let known = schemas.kinds();
-            return Err(wrong(format!("'entity' must name the kind: one of {known}")));
+            return Err(wrong(format!(
+                "'entity' must name the kind: one of {known}"
+            )));
         };
         let Some(schema) = schemas.get(entity) else {
             let names: Vec<&str> = schemas.iter().map(|s| s.kind.as_str()).collect();
             let expected = expected(entity, &names);
-            return Err(wrong(format!("there is no kind of entity '{entity}'; {expected}")));
+            return Err(wrong(format!(
+                "there is no kind of entity '{entity}'; {expected}"
+            )));
         };
         kinds.insert(name.clone(), schema.kind.clone());
     }
@@ -78,7 +79,10 @@ pub(super) fn stream(
     if let Some((field, problem)) = collide::first(&lenses) {
         let lens = document.value.fields.get(field.as_str());
         return Err(MappingError::Field {
-            at: lens.and_then(Option::as_ref).map(At::of).unwrap_or_default(),
+            at: lens
+                .and_then(Option::as_ref)
+                .map(At::of)
+                .unwrap_or_default(),
             stream: name.to_owned(),
             field: field.to_string(),
             problem,
@@ -101,10 +105,15 @@ fn required_consents(
     let mut required = Vec::new();
     for (field, status) in &document.create_requires {
         if schema.field(field).map(|spec| &spec.kind) != Some(&FieldKind::Consent) {
-            return Err(format!("create-requires: '{field}' is no consent of a {}", schema.kind));
+            return Err(format!(
+                "create-requires: '{field}' is no consent of a {}",
+                schema.kind
+            ));
         }
         if !["opted_in", "opted_out"].contains(&status.as_str()) {
-            return Err(format!("create-requires: '{status}' is neither opted_in nor opted_out"));
+            return Err(format!(
+                "create-requires: '{status}' is neither opted_in nor opted_out"
+            ));
         }
         required.push(RequiredConsent {
             field: FieldName::new(field),
@@ -126,7 +135,11 @@ fn compile(
         None if makes_its_own => made_up(field),
         None => {
             let names: Vec<&str> = schema.fields.keys().map(FieldName::as_str).collect();
-            return Err(format!("a {} has no such field; {}", schema.kind, expected(field, &names)));
+            return Err(format!(
+                "a {} has no such field; {}",
+                schema.kind,
+                expected(field, &names)
+            ));
         }
     };
     let rule = rule(document, &spec, schema, kinds)?;
@@ -213,7 +226,10 @@ fn rule(
         let template = Template::parse(text).map_err(|e| e.to_string())?;
         let names: Vec<&str> = schema.fields.keys().map(FieldName::as_str).collect();
         if let Some(wrong) = template.fields().find(|name| !names.contains(name)) {
-            return Err(format!("computed: no field '{wrong}'; {}", expected(wrong, &names)));
+            return Err(format!(
+                "computed: no field '{wrong}'; {}",
+                expected(wrong, &names)
+            ));
         }
         return Ok(Rule::Computed(template));
     }
@@ -224,41 +240,69 @@ fn rule(
         return Err("it is not a set: 'set' does not fit".into());
     }
     match (&spec.kind, document) {
-        (FieldKind::Group, LensDocument { group: Some(parts), .. }) => group(parts, spec),
+        (
+            FieldKind::Group,
+            LensDocument {
+                group: Some(parts), ..
+            },
+        ) => group(parts, spec),
         (FieldKind::Group, _) => Err("it is a group: say 'group: { member: { path: … } }'".into()),
         (_, LensDocument { group: Some(_), .. }) => Err("it is not a group".into()),
-        (FieldKind::Consent, LensDocument { consent: Some(consent), .. }) => {
-            consent_rule(consent)
-        }
+        (
+            FieldKind::Consent,
+            LensDocument {
+                consent: Some(consent),
+                ..
+            },
+        ) => consent_rule(consent),
         (FieldKind::Consent, _) => {
             Err("it is a consent: say 'consent: { path: …, opted-in: […], opted-out: […] }'".into())
         }
-        (_, LensDocument { consent: Some(_), .. }) => Err("it is not a consent".into()),
-        (FieldKind::Reference(kind), LensDocument { reference: Some(reference), .. }) => {
-            match kinds.get(&reference.stream) {
-                Some(other) if other == kind => Ok(Rule::Reference(ReferenceCodec {
-                    stream: StreamName::new(&reference.stream),
-                    form: reference.form,
-                })),
-                Some(other) => Err(format!(
-                    "it refers to a {kind}, and the records of stream '{}' are of kind {other}",
-                    reference.stream
-                )),
-                None => {
-                    let names: Vec<&str> = kinds.keys().map(String::as_str).collect();
-                    Err(format!(
-                        "reference: the mapping has no stream '{}'; {}",
-                        reference.stream,
-                        expected(&reference.stream, &names)
-                    ))
-                }
+        (
+            _,
+            LensDocument {
+                consent: Some(_), ..
+            },
+        ) => Err("it is not a consent".into()),
+        (
+            FieldKind::Reference(kind),
+            LensDocument {
+                reference: Some(reference),
+                ..
+            },
+        ) => match kinds.get(&reference.stream) {
+            Some(other) if other == kind => Ok(Rule::Reference(ReferenceCodec {
+                stream: StreamName::new(&reference.stream),
+                form: reference.form,
+            })),
+            Some(other) => Err(format!(
+                "it refers to a {kind}, and the records of stream '{}' are of kind {other}",
+                reference.stream
+            )),
+            None => {
+                let names: Vec<&str> = kinds.keys().map(String::as_str).collect();
+                Err(format!(
+                    "reference: the mapping has no stream '{}'; {}",
+                    reference.stream,
+                    expected(&reference.stream, &names)
+                ))
             }
-        }
-        (FieldKind::Reference(kind), _) => {
-            Err(format!("it refers to a {kind}: say 'reference: {{ stream: … }}'"))
-        }
-        (_, LensDocument { reference: Some(_), .. }) => Err("it is not a reference".into()),
-        (FieldKind::Text, LensDocument { split: Some(split), .. }) => Ok(Rule::Split(NameSplit {
+        },
+        (FieldKind::Reference(kind), _) => Err(format!(
+            "it refers to a {kind}: say 'reference: {{ stream: … }}'"
+        )),
+        (
+            _,
+            LensDocument {
+                reference: Some(_), ..
+            },
+        ) => Err("it is not a reference".into()),
+        (
+            FieldKind::Text,
+            LensDocument {
+                split: Some(split), ..
+            },
+        ) => Ok(Rule::Split(NameSplit {
             part: split.part,
             with: FieldName::new(&split.with),
         })),
@@ -288,14 +332,19 @@ fn group(parts: &BTreeMap<String, LensDocument>, spec: &FieldSpec) -> Result<Rul
         let at = |problem: String| format!("member '{name}': {problem}");
         let Some(member) = spec.members.get(name.as_str()) else {
             let names: Vec<&str> = spec.members.keys().map(FieldName::as_str).collect();
-            return Err(at(format!("there is no such member; {}", expected(name, &names))));
+            return Err(at(format!(
+                "there is no such member; {}",
+                expected(name, &names)
+            )));
         };
         scalars::only_one_form(document).map_err(at)?;
         if scalars::is_structure(document) || document.list.is_some() {
             return Err(at("a member of a group is one value".into()));
         }
         if document.direction.is_some() {
-            return Err(at("a group moves as one: give the direction to the group".into()));
+            return Err(at(
+                "a group moves as one: give the direction to the group".into()
+            ));
         }
         let path = document.path.clone().filter(|path| path.is_well_formed());
         compiled.push(Part {
@@ -370,7 +419,8 @@ fn lens_hash(document: &LensDocument, spec: &FieldSpec) -> Result<String, String
         pii: Pii::None,
         ..spec.clone()
     };
-    let text = serde_json::to_string(&(normal::VERSION, document, &spec)).map_err(|e| e.to_string())?;
+    let text =
+        serde_json::to_string(&(normal::VERSION, document, &spec)).map_err(|e| e.to_string())?;
     Ok(hash([text.as_str()].into_iter()))
 }
 

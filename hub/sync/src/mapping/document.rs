@@ -164,8 +164,10 @@ pub(crate) struct ConsentDocument {
 
 impl MappingDocument {
     pub(crate) fn parse(text: &str) -> Result<Self, MappingError> {
-        let document: Self =
-            serde_saphyr::from_str(text).map_err(|e| MappingError::Document(e.to_string()))?;
+        // YAML 1.1 took a bare n, no, on for a boolean; here they are names.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let document: Self = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|e| MappingError::Document(e.to_string()))?;
         match document.version {
             1 => Ok(document),
             found => Err(MappingError::Version { found }),

@@ -80,20 +80,30 @@ pub(super) fn scalar(lens: &LensDocument, spec: &FieldSpec) -> Result<Scalar, St
         // Words can stand for any code.
         _ => matches!(
             kind,
-            FieldKind::Enum | FieldKind::Text | FieldKind::Country | FieldKind::Language | FieldKind::Currency
+            FieldKind::Enum
+                | FieldKind::Text
+                | FieldKind::Country
+                | FieldKind::Language
+                | FieldKind::Currency
         ),
     };
     if let Some((name, _)) = given
         && !fits(name, &spec.kind)
     {
-        return Err(format!("'{name}' does not fit: the field is of type {}", kind_name(&spec.kind)));
+        return Err(format!(
+            "'{name}' does not fit: the field is of type {}",
+            kind_name(&spec.kind)
+        ));
     }
     if let Some(words) = &lens.words {
         return enumeration(words, lens.otherwise.as_deref(), spec).map(Scalar::Enum);
     }
     Ok(match &spec.kind {
         FieldKind::Phone => {
-            let region = lens.phone.as_ref().and_then(|phone| phone.region.as_deref());
+            let region = lens
+                .phone
+                .as_ref()
+                .and_then(|phone| phone.region.as_deref());
             Scalar::Phone(region.map(read_region).transpose()?)
         }
         FieldKind::Date => Scalar::Date(date(lens.date.as_deref())?),
@@ -139,7 +149,10 @@ fn enumeration(
     let known: Vec<&str> = spec.values.iter().map(String::as_str).collect();
     for word in words.keys().map(String::as_str).chain(otherwise) {
         if !known.is_empty() && !known.contains(&word) {
-            return Err(format!("'{word}' is no value of it; {}", expected(word, &known)));
+            return Err(format!(
+                "'{word}' is no value of it; {}",
+                expected(word, &known)
+            ));
         }
     }
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
@@ -147,7 +160,9 @@ fn enumeration(
         if remote.is_null() || remote.is_array() || remote.is_object() {
             return Err(format!("'{canonical}' must stand for one remote value"));
         }
-        let text = remote.as_str().map_or_else(|| remote.to_string(), str::to_owned);
+        let text = remote
+            .as_str()
+            .map_or_else(|| remote.to_string(), str::to_owned);
         if let Some(other) = seen.insert(text, canonical) {
             return Err(format!(
                 "'{other}' and '{canonical}' both become {remote}: reading it back could not tell \

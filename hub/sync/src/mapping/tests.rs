@@ -7,8 +7,8 @@ use crate::lens::{LensFault, References};
 use crate::schemas;
 
 mod example;
-mod lenses;
 mod lawful;
+mod lenses;
 mod written;
 
 /// Company 7 of the system is organization 42; nothing else is linked.
@@ -63,7 +63,8 @@ fn the_hash_follows_lenses_and_types_only() {
 #[test]
 fn an_override_adds_replaces_and_removes() {
     let schemas = schemas::builtin();
-    let base = parse("email: { path: email }\nphone: { path: tel, phone: { region: US } }").unwrap();
+    let base =
+        parse("email: { path: email }\nphone: { path: tel, phone: { region: US } }").unwrap();
     let over = "streams:\n  companies: null\n  contacts:\n    fields:\n      phone: { path: tel, \
                 phone: { region: DE } }\n      email: null\n      note: { path: remarks }\n";
     let mapping = base.overridden_by(over, &schemas).unwrap();
@@ -104,7 +105,12 @@ fn an_account_is_held_against_the_mapping() {
     .unwrap();
     let streams = [stream(
         "contacts",
-        vec![field("email", false), field("firm", true), field("title", true), field("remark", false)],
+        vec![
+            field("email", false),
+            field("firm", true),
+            field("title", true),
+            field("remark", false),
+        ],
     )];
     let problems: Vec<String> = mapping
         .check_against(&streams)
@@ -114,5 +120,8 @@ fn an_account_is_held_against_the_mapping() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].contains("no such stream"), "{problems:?}");
     assert!(problems[1].contains("'firm' is read-only"), "{problems:?}");
-    assert!(problems[2].contains("did you mean 'remark'"), "{problems:?}");
+    assert!(
+        problems[2].contains("did you mean 'remark'"),
+        "{problems:?}"
+    );
 }

@@ -4,7 +4,7 @@ use concord_core::schema::{FieldKind, Shape};
 use concord_core::{FieldSpec, Fields, Value};
 use serde_json::json;
 
-use crate::lens::{Lens, Rule};
+use crate::lens::{Lens, NamePart, Rule, Scalar};
 use crate::mapping::StreamMapping;
 
 /// A whole canonical record.
@@ -12,7 +12,16 @@ pub(super) fn record(mapping: &StreamMapping) -> Fields {
     mapping
         .lenses
         .iter()
-        .filter_map(|lens| Some((lens.field.to_string(), of(lens).into_iter().nth(1)?)))
+        .filter_map(|lens| {
+            let value = match &lens.rule {
+                // A lone word that is both names at once reads as either, so
+                // these are no words of `one`.
+                Rule::Split(split) if split.part == NamePart::Given => json!("Bea"),
+                Rule::Split(_) => json!("Lee"),
+                _ => of(lens).into_iter().nth(1)?,
+            };
+            Some((lens.field.to_string(), value))
+        })
         .collect()
 }
 
@@ -21,12 +30,14 @@ pub(super) fn of(lens: &Lens) -> Vec<Value> {
     let mut values = vec![Value::Null];
     match (&lens.rule, lens.spec.shape) {
         (Rule::Reference(reference), _) => {
-            values.extend([7, 4_000_000_000_i64].map(|id| json!(format!("{}/{id}", reference.stream))));
+            values.extend(
+                [7, 4_000_000_000_i64].map(|id| json!(format!("{}/{id}", reference.stream))),
+            );
         }
         (Rule::Group(group), _) => {
             for index in 0..4 {
                 let members = group.parts.iter().enumerate().filter_map(|(place, part)| {
-                    let mut choices = one(&part.spec);
+                    let mut choices = of_scalar(&part.scalar, &part.spec);
                     // Every second member is left out once.
                     let is_in = index != 2 || place % 2 == 0;
                     let value = choices.swap_remove(index % choices.len());
@@ -41,9 +52,20 @@ pub(super) fn of(lens: &Lens) -> Vec<Value> {
             values.push(Value::Array(all.iter().take(3).cloned().collect()));
             values.push(json!(["VIP", "two words"]));
         }
+        (Rule::Scalar(scalar), _) => values.extend(of_scalar(scalar, &lens.spec)),
         _ => values.extend(one(&lens.spec)),
     }
     values
+}
+
+/// An enum can stand for any text, and then only its words fit.
+fn of_scalar(scalar: &Scalar, spec: &FieldSpec) -> Vec<Value> {
+    match scalar {
+        Scalar::Enum(codec) if spec.values.is_empty() => {
+            codec.words.iter().map(|(word, _)| json!(word)).collect()
+        }
+        _ => one(spec),
+    }
 }
 
 /// Values that are not empty.
@@ -51,14 +73,21 @@ fn one(spec: &FieldSpec) -> Vec<Value> {
     let texts = |all: &[&str]| all.iter().map(|text| json!(text)).collect();
     match &spec.kind {
         FieldKind::Text => {
-            let mut all: Vec<Value> = texts(&["Ann", "van der Berg", "O'Brien-Śmith", "0", "山田 太郎"]);
+            let mut all: Vec<Value> =
+                texts(&["Ann", "van der Berg", "O'Brien-Śmith", "0", "山田 太郎"]);
             all.push(json!("long ".repeat(60).trim_end()));
             all.extend((1..4).map(random_text));
             all
         }
         FieldKind::Email => texts(&["ann@example.com", "Ann.Lee+news@Example.org"]),
         FieldKind::Phone => texts(&["+14155552671", "+4930901820", "+442071838750"]),
-        FieldKind::Date => texts(&["2026-11-21", "1931-02-28", "2000-02-29", "1999-12-31", "--02-29"]),
+        FieldKind::Date => texts(&[
+            "2026-11-21",
+            "1931-02-28",
+            "2000-02-29",
+            "1999-12-31",
+            "--02-29",
+        ]),
         FieldKind::Timestamp => texts(&[
             "2026-11-21T10:00:00Z",
             "1999-12-31T23:59:59Z",
@@ -67,7 +96,12 @@ fn one(spec: &FieldSpec) -> Vec<Value> {
             "2026-07-01T12:00:00.5Z",
         ]),
         FieldKind::Decimal => texts(&["12.50", "0", "-3.1", "1234567.89", "0.01", "100", "2.675"]),
-        FieldKind::Integer => vec![json!(42), json!(0), json!(-1), json!(9_007_199_254_740_993_i64)],
+        FieldKind::Integer => vec![
+            json!(42),
+            json!(0),
+            json!(-1),
+            json!(9_007_199_254_740_993_i64),
+        ],
         FieldKind::Boolean => vec![json!(true), json!(false)],
         FieldKind::Country => texts(&["DE", "US", "GB", "KR"]),
         FieldKind::Language => texts(&["de", "en", "pt-BR"]),

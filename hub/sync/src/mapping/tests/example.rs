@@ -43,7 +43,8 @@ fn format() -> jsonschema::Validator {
 }
 
 fn complaints(text: &str) -> Vec<String> {
-    let document: Value = serde_saphyr::from_str(text).unwrap();
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let document: Value = serde_saphyr::from_str_with_options(text, options).unwrap();
     format()
         .iter_errors(&document)
         .map(|e| format!("{}: {e}", e.instance_path()))
@@ -62,7 +63,8 @@ fn every_example_of_the_guide_is_a_lawful_mapping() {
             base.overridden_by(&text, &schemas::builtin()).unwrap();
             continue;
         }
-        let mapping = Mapping::parse(&text, &schemas::builtin()).unwrap_or_else(|e| panic!("{text}\n{e}"));
+        let mapping =
+            Mapping::parse(&text, &schemas::builtin()).unwrap_or_else(|e| panic!("{text}\n{e}"));
         mapping.check_laws().unwrap();
         assert_eq!(complaints(&text), Vec::<String>::new(), "{text}");
         base.get_or_insert(mapping);
@@ -80,8 +82,15 @@ fn every_connectors_mapping_is_lawful() {
         };
         let mapping = Mapping::parse(&text, &schemas::builtin())
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        mapping.check_laws().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert_eq!(complaints(&text), Vec::<String>::new(), "{}", path.display());
+        mapping
+            .check_laws()
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(
+            complaints(&text),
+            Vec::<String>::new(),
+            "{}",
+            path.display()
+        );
         seen += 1;
     }
     assert!(seen > 0);

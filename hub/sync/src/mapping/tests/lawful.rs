@@ -13,12 +13,17 @@ fn broken(lenses: &str) -> LawBroken {
 fn a_mapping_that_loses_values_is_refused_with_a_counter_example() {
     // A two-digit year: 1931 is read back as 2031.
     let century = broken("birthday: { path: b, date: \"%d/%m/%y\" }");
-    assert_eq!((century.law, century.counter_example), (Law::PutGet, json!("1931-02-28")));
+    assert_eq!(
+        (century.law, century.counter_example),
+        (Law::PutGet, json!("1931-02-28"))
+    );
     // A month without its day cannot be read back at all.
     let month = broken("birthday: { path: b, date: \"%Y-%m\" }");
     assert_eq!((month.law, month.field.as_str()), (Law::PutGet, "birthday"));
     // The system cuts the words that the enum is written in.
-    let cut = broken("stage: { path: s, enum: { lead: prospect, customer: client }, rewrites: [{truncate: 3}] }");
+    let cut = broken(
+        "stage: { path: s, enum: { lead: prospect, customer: client }, rewrites: [{truncate: 3}] }",
+    );
     assert_eq!(cut.law, Law::PutGet);
     assert!(cut.to_string().contains("'stage'"), "{cut}");
     // Upper case never comes back to what the lower-case word was.
@@ -61,23 +66,36 @@ email_consent: { consent: { path: status, opted-in: [in], opted-out: [out] } }
 address: { group: { street: { path: street }, city: { path: city }, country: { path: land, country: name } } }";
 
 fn any_raw() -> impl Strategy<Value = Value> {
-    let text = || prop_oneof![Just(json!(null)), Just(json!("")), "\\PC{0,10}".prop_map(Value::from)];
-    let tel = ("[a-z]{0,2}|work", "\\PC{0,10}").prop_map(|(t, v)| json!({"type": t, "value": v, "x": 1}));
+    let text = || {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!("")),
+            "\\PC{0,10}".prop_map(Value::from)
+        ]
+    };
+    let tel =
+        ("[a-z]{0,2}|work", "\\PC{0,10}").prop_map(|(t, v)| json!({"type": t, "value": v, "x": 1}));
     let label = (any::<u8>(), "\\PC{0,6}").prop_map(|(id, name)| json!({"id": id, "name": name}));
     (
         (text(), text(), text(), text()),
-        (text(), text(), prop_oneof![Just("Germany"), Just("usa"), Just("Atlantis"), Just("")]),
+        (
+            text(),
+            text(),
+            prop_oneof![Just("Germany"), Just("usa"), Just("Atlantis"), Just("")],
+        ),
         proptest::collection::vec(tel, 0..4),
         proptest::collection::vec(label, 0..4),
         proptest::sample::select(vec!["in", "out", ""]),
         proptest::sample::select(vec!["l", "c", "o", ""]),
     )
-        .prop_map(|((email, first, title, tel), (street, city, land), tels, labels, status, stage)| {
-            json!({"email": email, "name": {"first": first, "kept": 1}, "org": {"title": title},
+        .prop_map(
+            |((email, first, title, tel), (street, city, land), tels, labels, status, stage)| {
+                json!({"email": email, "name": {"first": first, "kept": 1}, "org": {"title": title},
                    "tel": tel, "tels": tels, "labels": labels, "born": "02/29/2000",
                    "lang": "pt_BR", "stage": stage, "status": status,
                    "street": street, "city": city, "land": land})
-        })
+            },
+        )
 }
 
 fn any_text() -> impl Strategy<Value = Value> {
@@ -85,10 +103,12 @@ fn any_text() -> impl Strategy<Value = Value> {
 }
 
 fn any_value() -> impl Strategy<Value = (&'static str, Value)> {
-    let date = (1i32..9999, 1u8..13, 1u8..29).prop_map(|(y, m, d)| json!(format!("{y:04}-{m:02}-{d:02}")));
+    let date =
+        (1i32..9999, 1u8..13, 1u8..29).prop_map(|(y, m, d)| json!(format!("{y:04}-{m:02}-{d:02}")));
     let country = proptest::sample::select(vec!["DE", "US", "KR", "CI", "GB"]);
-    let address = (any_text(), any_text(), country)
-        .prop_map(|(street, city, country)| json!({"street": street, "city": city, "country": country}));
+    let address = (any_text(), any_text(), country).prop_map(
+        |(street, city, country)| json!({"street": street, "city": city, "country": country}),
+    );
     prop_oneof![
         any_text().prop_map(|v| ("email", v)),
         any_text().prop_map(|v| ("given_name", v)),
@@ -97,8 +117,10 @@ fn any_value() -> impl Strategy<Value = (&'static str, Value)> {
         "\\+4930[0-9]{6}".prop_map(|v| ("work_phone", json!(v))),
         proptest::collection::vec("[a-zA-Z]{1,4}", 0..4).prop_map(|v| ("tags", json!(v))),
         date.prop_map(|v| ("birthday", v)),
-        proptest::sample::select(vec!["de", "pt-BR", "zh-Hant"]).prop_map(|v| ("language", json!(v))),
-        proptest::sample::select(vec!["lead", "customer", "other"]).prop_map(|v| ("stage", json!(v))),
+        proptest::sample::select(vec!["de", "pt-BR", "zh-Hant"])
+            .prop_map(|v| ("language", json!(v))),
+        proptest::sample::select(vec!["lead", "customer", "other"])
+            .prop_map(|v| ("stage", json!(v))),
         proptest::sample::select(vec!["opted_in", "opted_out"])
             .prop_map(|s| ("email_consent", json!({"status": s, "at": null}))),
         address.prop_map(|v| ("address", v)),

@@ -6,51 +6,117 @@ use super::*;
 fn refused(lenses: &str, parts: &[&str]) {
     let error = parse(lenses).unwrap_err().to_string();
     for part in parts {
-        assert!(error.contains(part), "{lenses}\ngave: {error}\nwithout: {part}");
+        assert!(
+            error.contains(part),
+            "{lenses}\ngave: {error}\nwithout: {part}"
+        );
     }
 }
 
 #[test]
 fn errors_name_the_place_the_field_and_what_was_expected() {
-    refused("emial: { path: email }", &["line 10", "'emial'", "did you mean 'email'", "given_name"]);
-    refused("email: { path: email, rewrite: [lower] }", &["line 10", "rewrites"]);
-    refused("email: { path: email, rewrites: [lowr] }", &["line 10", "lower"]);
+    refused(
+        "emial: { path: email }",
+        &["line 10", "'emial'", "did you mean 'email'", "given_name"],
+    );
+    refused(
+        "email: { path: email, rewrite: [lower] }",
+        &["line 10", "rewrites"],
+    );
+    refused(
+        "email: { path: email, rewrites: [lowr] }",
+        &["line 10", "lower"],
+    );
     refused("email: {}", &["'path'"]);
     refused("email: { path: a..b }", &["empty step"]);
     refused("email:", &["'email'", "no lens"]);
-    refused("stage: { path: s, enum: { leed: lead } }", &["'leed'", "did you mean 'lead'"]);
+    refused(
+        "stage: { path: s, enum: { leed: lead } }",
+        &["'leed'", "did you mean 'lead'"],
+    );
     refused("phone: { path: p, phone: { region: XX } }", &["'XX'"]);
-    refused("email: { path: e, phone: { region: US } }", &["'phone' does not fit", "email"]);
-    refused("email: { path: e, date: \"%Y\", language: tag }", &["'date' and 'language'"]);
-    refused("note: { path: n, otherwise: x }", &["'otherwise' belongs to 'enum'"]);
+    refused(
+        "email: { path: e, phone: { region: US } }",
+        &["'phone' does not fit", "email"],
+    );
+    refused(
+        "email: { path: e, date: \"%Y\", language: tag }",
+        &["'date' and 'language'"],
+    );
+    refused(
+        "note: { path: n, otherwise: x }",
+        &["'otherwise' belongs to 'enum'"],
+    );
     refused("birthday: { path: b, date: year }", &["'year'", "strftime"]);
-    refused("employer: { path: e, reference: { stream: company } }", &["did you mean 'companies'"]);
-    refused("employer: { path: e, reference: { stream: contacts } }", &["organization", "person"]);
+    refused(
+        "employer: { path: e, reference: { stream: company } }",
+        &["did you mean 'companies'"],
+    );
+    refused(
+        "employer: { path: e, reference: { stream: contacts } }",
+        &["organization", "person"],
+    );
     refused("employer: { path: e }", &["reference: { stream"]);
     refused("address: { path: a }", &["it is a group"]);
-    refused("address: { group: { town: { path: t } } }", &["'town'", "city"]);
-    refused("address: { group: { city: { path: t, direction: read } } }", &["moves as one"]);
+    refused(
+        "address: { group: { town: { path: t } } }",
+        &["'town'", "city"],
+    );
+    refused(
+        "address: { group: { city: { path: t, direction: read } } }",
+        &["moves as one"],
+    );
     refused("tags: { path: t, enum: { a: b } }", &["it is a set"]);
     refused("email_consent: { path: s }", &["it is a consent"]);
-    refused("email_consent: { consent: { path: s, opted-in: [x], opted-out: [x] } }", &["listed twice"]);
-    refused("x: { path: x, computed: \"{given_nam}\" }", &["did you mean 'given_name'"]);
-    refused("phone: { path: t, list: { where: { type: work }, value: type } }", &["'type'"]);
+    refused(
+        "email_consent: { consent: { path: s, opted-in: [x], opted-out: [x] } }",
+        &["listed twice"],
+    );
+    refused(
+        "x: { path: x, computed: \"{given_nam}\" }",
+        &["did you mean 'given_name'"],
+    );
+    refused(
+        "phone: { path: t, list: { where: { type: work }, value: type } }",
+        &["'type'"],
+    );
 }
 
 #[test]
 fn lenses_that_cannot_be_true_both_ways_are_refused() {
-    refused("stage: { path: s, enum: { lead: a, customer: a } }", &["'customer'", "'lead'", "\"a\""]);
-    refused("source: { path: s, constant: x, direction: both }", &["only written"]);
-    refused("note: { path: s, computed: \"{email}\", direction: read }", &["only written"]);
-    refused("given_name: { path: n, split: { part: given, with: family_name } }", &["half"]);
+    refused(
+        "stage: { path: s, enum: { lead: a, customer: a } }",
+        &["'customer'", "'lead'", "\"a\""],
+    );
+    refused(
+        "source: { path: s, constant: x, direction: both }",
+        &["only written"],
+    );
+    refused(
+        "note: { path: s, computed: \"{email}\", direction: read }",
+        &["only written"],
+    );
+    refused(
+        "given_name: { path: n, split: { part: given, with: family_name } }",
+        &["half"],
+    );
     refused(
         "given_name: { path: n, split: { part: given, with: family_name } }\n\
          family_name: { path: m, split: { part: family, with: given_name } }",
         &["half"],
     );
-    refused("email: { path: e }\nother_email: { path: e }", &["same remote field as 'email'"]);
-    refused("company: { path: org }\njob_title: { path: org.title }", &["same remote field"]);
-    refused("company: { path: street }\naddress: { group: { street: { path: street } } }", &["same remote field"]);
+    refused(
+        "email: { path: e }\nother_email: { path: e }",
+        &["same remote field as 'email'"],
+    );
+    refused(
+        "company: { path: org }\njob_title: { path: org.title }",
+        &["same remote field"],
+    );
+    refused(
+        "company: { path: street }\naddress: { group: { street: { path: street } } }",
+        &["same remote field"],
+    );
     refused(
         "phone: { path: t, list: { value: v } }\nwork_phone: { path: t, list: { where: { type: work }, value: v } }",
         &["same remote field"],
