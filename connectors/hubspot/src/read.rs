@@ -95,7 +95,11 @@ pub fn find(
     fields: &[String],
 ) -> Result<Vec<RemoteRecord>, Fault> {
     let mut asked = records::properties(fields);
-    asked.extend(values.keys().map(String::as_str));
+    for name in values.keys() {
+        if !asked.contains(&name.as_str()) {
+            asked.push(name);
+        }
+    }
     let unique = object
         .unique
         .and_then(|name| Some((name, values.get(name)?.as_str()?)));
