@@ -50,3 +50,19 @@ pub fn by_name(name: &str, seed: u64, count: usize) -> Option<Box<dyn Twin>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_gives_a_twin_with_people() {
+        for name in NAMES {
+            let mut twin = by_name(name, 1, 50).unwrap();
+            let log = twin.handle(Timestamp::ZERO, Request::plain("GET", "/_twin/writes"));
+            // Letting people in is nobody's write.
+            assert_eq!(log.value(), serde_json::json!({"requests": 0, "records": 0}));
+        }
+        assert!(by_name("nobody", 1, 50).is_none());
+    }
+}

@@ -19,6 +19,8 @@ use names::{COMPANIES, Locale, STREETS, SUFFIXES, TITLES, locale};
 const FIRST_KNOWN_MS: i64 = 1_736_150_400_000;
 /// People are imported in lots that share one moment, as from a spreadsheet.
 const LOT: usize = 40;
+const LOT_MS: i64 = 20 * 60 * 1_000;
+const LAST_LOT: i64 = 40_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
@@ -212,10 +214,12 @@ fn retold(mut person: Person, seed: u64) -> Person {
 }
 
 fn known_since(number: usize) -> Timestamp {
-    let lot = i64::try_from(number / LOT).unwrap_or(i64::MAX);
-    // A year and a half for the first 100,000 people, so a large population
-    // still lies in the past of any real clock.
-    Timestamp::from_millis(FIRST_KNOWN_MS + lot.min(2_000_000) * 17_000)
+    // Three lots an hour bring the first 100,000 people in within five weeks, and
+    // the last moment of any population lies in July 2026.
+    let lot = i64::try_from(number / LOT)
+        .unwrap_or(LAST_LOT)
+        .min(LAST_LOT);
+    Timestamp::from_millis(FIRST_KNOWN_MS + lot * LOT_MS)
 }
 
 fn email(

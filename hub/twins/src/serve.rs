@@ -218,3 +218,6 @@ fn to_http(response: Response) -> HttpResponse {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(crate) struct RawFilter {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    Quoted(String),
     Number(serde_json::Number),
     Flag(bool),
 }
@@ -32,7 +32,7 @@ enum Text {
 impl Text {
     fn into_string(self) -> String {
         match self {
-            Text::Text(text) => text,
+            Text::Quoted(text) => text,
             Text::Number(number) => number.to_string(),
             Text::Flag(flag) => flag.to_string(),
         }

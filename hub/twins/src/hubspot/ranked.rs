@@ -71,7 +71,7 @@ impl Ranked {
     }
 
     /// The keys from this rank on, in order.
-    pub(crate) fn from_rank(&self, rank: usize) -> impl Iterator<Item = Key> + '_ {
+    pub(crate) fn starting_at(&self, rank: usize) -> impl Iterator<Item = Key> + '_ {
         let (mut at, mut place) = (0, rank);
         while at < self.blocks.len() && place >= self.blocks[at].len() {
             place -= self.blocks[at].len();
@@ -103,16 +103,16 @@ mod tests {
             ranked.insert(key);
             plain.insert(key);
         }
-        assert!(ranked.from_rank(0).eq(plain.iter().copied()));
+        assert!(ranked.starting_at(0).eq(plain.iter().copied()));
         for probe in (0..5_100).step_by(97) {
             let key = (probe, 1);
             assert_eq!(ranked.rank(key), plain.range(..key).count());
         }
         assert!(
             ranked
-                .from_rank(2_500)
+                .starting_at(2_500)
                 .eq(plain.iter().copied().skip(2_500))
         );
-        assert_eq!(ranked.from_rank(plain.len()).next(), None);
+        assert_eq!(ranked.starting_at(plain.len()).next(), None);
     }
 }

@@ -1,5 +1,18 @@
 //! The control API beyond what all twins share: what a person does at
 //! HubSpot's own screen, and a look at everything that is stored.
+//!
+//! | request | meaning |
+//! |---|---|
+//! | `POST /_twin/people {seed, count}` | lets people of the data set in |
+//! | `POST /_twin/create {type?, properties}` | a person creates a record |
+//! | `POST /_twin/edit {type?, id, properties}` | a person edits one |
+//! | `POST /_twin/delete {type?, id, permanent?}` | archives it, or removes it for good |
+//! | `POST /_twin/merge {type?, id, into}` | merges `id` into `into` |
+//! | `POST /_twin/property/{type} {name, label, type, fieldType, …}` | a property of the customer's own |
+//! | `POST /_twin/token {token}` | the only token that is let in; null lets any in |
+//! | `GET /_twin/dump/{type}` | `{results, archived}`: all records with all properties |
+//!
+//! The type is `contacts` where none is given.
 
 use concord_core::Timestamp;
 use serde::Deserialize;
@@ -16,6 +29,7 @@ use crate::people::{Side, known_to};
 use crate::{Request, Response};
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Which {
     #[serde(rename = "type", default)]
     kind: Option<String>,

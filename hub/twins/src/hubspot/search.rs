@@ -168,7 +168,7 @@ impl Query {
         if self.words.is_empty()
             && let Some((order, spans)) = self.spans(index)
         {
-            return self.from_spans(index, order, &spans);
+            return self.page_of(index, order, &spans);
         }
         let mut found = self.candidates(index);
         found.retain(|record| self.accepts(objects, record));
@@ -256,7 +256,7 @@ impl Query {
         Some((order, apart))
     }
 
-    fn from_spans<'a>(
+    fn page_of<'a>(
         &self,
         index: &'a Index,
         order: &Ranked,
@@ -280,11 +280,11 @@ impl Query {
                 .min(self.limit - page.len());
             if self.sort.falling {
                 let end = to - skip.min(to - from);
-                let keys: Vec<Key> = order.from_rank(end - here).take(here).collect();
+                let keys: Vec<Key> = order.starting_at(end - here).take(here).collect();
                 page.extend(keys.iter().rev().filter_map(|key| index.get(key.1)));
             } else {
                 let start = from + skip.min(to - from);
-                let keys = order.from_rank(start).take(here);
+                let keys = order.starting_at(start).take(here);
                 page.extend(keys.filter_map(|key| index.get(key.1)));
             }
             skip = skip.saturating_sub(to - from);

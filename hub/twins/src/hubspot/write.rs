@@ -48,7 +48,7 @@ impl HubSpot {
                 .iter()
                 .any(|(s, value)| Some(*s) == slot && value.is_some())
         };
-        if actor == Actor::Api && !kind.needed().iter().any(|name| has(name)) {
+        if actor == Actor::Api && !kind.needed().iter().any(has) {
             return Err(Refusal::validation(format!(
                 "A new {} needs at least one of these properties: {}",
                 kind.singular(),

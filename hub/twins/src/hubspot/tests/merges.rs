@@ -33,8 +33,8 @@ fn a_merge_makes_a_new_record_that_both_ids_lead_to() {
         desk.property(&id, "hs_merged_object_ids"),
         format!("{first};{second}")
     );
-    assert_eq!(ids(&desk.get(CONTACTS).1), [id.clone()]);
-    assert_eq!(ids(&desk.search(json!({}))), [id.clone()]);
+    assert_eq!(ids(&desk.get(CONTACTS).1), [id.as_str()]);
+    assert_eq!(ids(&desk.search(json!({}))), [id.as_str()]);
     assert_eq!(
         ids(&desk.get(&format!("{CONTACTS}?archived=true")).1).len(),
         0

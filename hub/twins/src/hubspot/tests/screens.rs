@@ -19,7 +19,7 @@ fn a_person_edits_creates_and_deletes() {
     desk.control("delete", json!({"id": id}));
     assert_eq!(
         ids(&desk.get(&format!("{CONTACTS}?archived=true")).1),
-        [id.clone()]
+        [id.as_str()]
     );
     desk.control("delete", json!({"id": id, "permanent": true}));
     assert_eq!(
