@@ -7,6 +7,7 @@
 use concord_sdk::{Fields, Value};
 use serde_json::json;
 
+use crate::contact::Contact;
 use crate::line::{Line, logical_lines, split_escaped, unescape};
 
 /// RFC 6350 §5.3: 1 is the most preferred; a line without a preference comes
@@ -181,59 +182,6 @@ impl Card {
                 Some(json!({"rank": rank, "type": contact.kind(l), "value": value}))
             })
             .collect()
-    }
-}
-
-/// The two properties that a card holds any number of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contact {
-    Email,
-    Tel,
-}
-
-impl Contact {
-    pub fn property(self) -> &'static str {
-        match self {
-            Contact::Email => "EMAIL",
-            Contact::Tel => "TEL",
-        }
-    }
-
-    pub fn field(self) -> &'static str {
-        match self {
-            Contact::Email => "emails",
-            Contact::Tel => "tels",
-        }
-    }
-
-    /// Nobody is called on a fax.
-    pub fn can_be_main(self, line: &Line) -> bool {
-        !line.types().any(|t| t == "fax" || t == "pager") && !self.value(line).is_empty()
-    }
-
-    /// The one type that tells most; types such as `internet` say nothing.
-    pub fn kind(self, line: &Line) -> &'static str {
-        let telling: &[&'static str] = match self {
-            Contact::Email => &["work", "home"],
-            Contact::Tel => &["fax", "pager", "cell", "work", "home"],
-        };
-        let types: Vec<String> = line.types().collect();
-        telling
-            .iter()
-            .find(|t| types.iter().any(|own| own == *t))
-            .copied()
-            .unwrap_or("")
-    }
-
-    /// RFC 6350 §6.4.1 writes numbers as `tel:` URIs, RFC 2426 as text.
-    pub fn value(self, line: &Line) -> String {
-        let value = unescape(&line.value);
-        let value = value.trim();
-        let bare = match (self, value.get(..4)) {
-            (Contact::Tel, Some(scheme)) if scheme.eq_ignore_ascii_case("tel:") => &value[4..],
-            _ => value,
-        };
-        bare.to_owned()
     }
 }
 

@@ -2,8 +2,10 @@
 
 use concord_sdk::{FieldFault, Fields, Value};
 
-use crate::card::{ADDRESS_PARTS, Card, Contact, NAME_PARTS, ORG_PARTS, Version, list};
+use crate::card::{ADDRESS_PARTS, Card, ORG_PARTS, Version, list};
+use crate::contact::{Contact, set_contacts};
 use crate::line::{Line, escape, split_escaped, unescape};
+use crate::name::{fallback_name, set_name};
 
 /// Writes these fields into the card.  What is wrong with a field is said for
 /// all of them at once; the card is then not to be used.
@@ -51,7 +53,7 @@ pub fn apply(card: &mut Card, fields: &Fields) -> Result<(), Vec<FieldFault>> {
     }
 }
 
-fn one(value: &Value) -> Result<Option<&str>, String> {
+pub fn one(value: &Value) -> Result<Option<&str>, String> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) if text.trim().is_empty() => Ok(None),
@@ -64,7 +66,7 @@ fn position(card: &Card, name: &str) -> Option<usize> {
     card.lines.iter().position(|l| l.name == name)
 }
 
-fn places(card: &Card, name: &str) -> Vec<usize> {
+pub fn places(card: &Card, name: &str) -> Vec<usize> {
     (0..card.lines.len())
         .filter(|at| card.lines[*at].name == name)
         .collect()
@@ -72,7 +74,7 @@ fn places(card: &Card, name: &str) -> Vec<usize> {
 
 /// Takes lines out, and with them what their groups only say about them
 /// (labels).  The places are in ascending order.
-fn remove(card: &mut Card, places: &[usize]) {
+pub fn remove(card: &mut Card, places: &[usize]) {
     let removed: Vec<Line> = places
         .iter()
         .rev()
@@ -101,7 +103,7 @@ fn set_value(card: &mut Card, name: &str, at: Option<usize>, value: &str) {
     }
 }
 
-fn set_text(card: &mut Card, name: &str, text: Option<&str>) {
+pub fn set_text(card: &mut Card, name: &str, text: Option<&str>) {
     let at = position(card, name);
     if at.map(|at| unescape(&card.lines[at].value)).as_deref() != text {
         set_value(card, name, at, &text.map(escape).unwrap_or_default());
@@ -133,7 +135,12 @@ fn joined(values: &[String]) -> String {
 
 /// Replaces the parts that `value` names; the others, and parts beyond those
 /// that have names, stay.
-fn set_parts(card: &mut Card, property: &str, names: &[&str], value: &Value) -> Result<(), String> {
+pub fn set_parts(
+    card: &mut Card,
+    property: &str,
+    names: &[&str],
+    value: &Value,
+) -> Result<(), String> {
     let at = match property {
         "ADR" => card.preferred(property, |_| true),
         _ => position(card, property),
@@ -170,76 +177,6 @@ fn set_parts(card: &mut Card, property: &str, names: &[&str], value: &Value) -> 
     }
     set_value(card, property, at, &value);
     Ok(())
-}
-
-/// FN follows the names as long as it says no more than they do.  A person's
-/// own wording ("Ann from the bakery") is left alone.
-fn set_name(card: &mut Card, value: &Value) -> Result<(), String> {
-    let shown = card.text_of("FN").map(|f| words(&f));
-    let before = spellings(&card.name());
-    if card.first("N").is_none() && card.text_of("FN").is_some() {
-        // The hub read names out of FN: give them to N before changing some.
-        let derived = card.name();
-        set_parts(card, "N", &NAME_PARTS, &derived)?;
-    }
-    set_parts(card, "N", &NAME_PARTS, value)?;
-    // RFC 2426 §3.1.2: a 3.0 card has an N, even an empty one.
-    if card.first("N").is_none() && card.version == Version::V3 {
-        card.lines.push(Line::new("N", ";;;;"));
-    }
-    let ours = match &shown {
-        None => Some(0),
-        Some(shown) => before.iter().position(|s| s == shown),
-    };
-    if let Some(spelling) = ours {
-        let name = Card {
-            version: card.version,
-            lines: n_only(card),
-        }
-        .name();
-        let after = &spellings(&name)[spelling];
-        if shown.as_ref() != Some(after) {
-            set_text(card, "FN", (!after.is_empty()).then_some(after));
-        }
-    }
-    Ok(())
-}
-
-fn n_only(card: &Card) -> Vec<Line> {
-    card.lines
-        .iter()
-        .filter(|l| l.name == "N")
-        .cloned()
-        .collect()
-}
-
-/// How names are put together for FN: in full, and given and family only.
-fn spellings(name: &Value) -> [String; 2] {
-    let join = |parts: &[&str]| {
-        let texts = parts
-            .iter()
-            .filter_map(|p| name.get(p).and_then(Value::as_str));
-        words(&texts.collect::<Vec<_>>().join(" "))
-    };
-    [
-        join(&["prefix", "given", "additional", "family", "suffix"]),
-        join(&["given", "family"]),
-    ]
-}
-
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn fallback_name(card: &Card) -> Option<String> {
-    let fields = card.fields();
-    let texts = [
-        fields["nickname"].as_str(),
-        fields["org"]["name"].as_str(),
-        fields["emails"][0]["value"].as_str(),
-        fields["tels"][0]["value"].as_str(),
-    ];
-    texts.into_iter().flatten().next().map(str::to_owned)
 }
 
 fn set_birthday(card: &mut Card, date: Option<&str>) {
@@ -288,64 +225,6 @@ fn set_categories(card: &mut Card, value: &Value) -> Result<(), String> {
         set_value(card, "CATEGORIES", at, &joined(&all));
     }
     Ok(())
-}
-
-/// Brings the lines to hold exactly the wanted elements.  An element that is
-/// there already keeps its line untouched; one whose value changed keeps the
-/// line of its rank or type, with group, parameters and label.
-fn set_contacts(card: &mut Card, contact: Contact, value: &Value) -> Result<(), String> {
-    let wanted: &[Value] = match value {
-        Value::Null => &[],
-        Value::Array(all) => all,
-        other => return Err(format!("it takes a list, not {other}")),
-    };
-    let main = card.preferred(contact.property(), |l| contact.can_be_main(l));
-    let mut free = places(card, contact.property());
-    let mut open = Vec::new();
-    for element in wanted {
-        let Some(text) = one(&element["value"])? else {
-            continue;
-        };
-        let kind = one(&element["type"])?.unwrap_or_default();
-        let same = |l: &Line| contact.value(l) == text && contact.kind(l) == kind;
-        match free.iter().position(|at| same(&card.lines[*at])) {
-            Some(i) => drop(free.remove(i)),
-            None => open.push((element["rank"] == "main", kind, text)),
-        }
-    }
-    for (is_main, kind, text) in open {
-        let by_rank = free.iter().position(|at| is_main && Some(*at) == main);
-        let by_kind = || {
-            free.iter()
-                .position(|at| !kind.is_empty() && contact.kind(&card.lines[*at]) == kind)
-        };
-        match by_rank.or_else(by_kind) {
-            Some(i) => {
-                let line = &mut card.lines[free.remove(i)];
-                let is_uri = line
-                    .param("VALUE")
-                    .is_some_and(|v| v.eq_ignore_ascii_case("uri"));
-                let value = if is_uri { uri(text) } else { escape(text) };
-                line.set_value(&value);
-            }
-            None if kind.is_empty() => card
-                .lines
-                .push(Line::new(contact.property(), &escape(text))),
-            None => card
-                .lines
-                .push(Line::typed(contact.property(), kind, &escape(text))),
-        }
-    }
-    remove(card, &free);
-    Ok(())
-}
-
-/// RFC 3966: no blanks in a `tel:` URI.
-fn uri(number: &str) -> String {
-    format!(
-        "tel:{}",
-        number.split_whitespace().collect::<Vec<_>>().join("-")
-    )
 }
 
 #[cfg(test)]

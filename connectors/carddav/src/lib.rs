@@ -1,14 +1,18 @@
 //! CardDAV (RFC 6352) address books: one vCard is one record.
 
-pub mod account;
-pub mod book;
-pub mod card;
-pub mod dav;
-pub mod edit;
+mod account;
+mod book;
+mod card;
+mod contact;
+mod dav;
+mod edit;
 mod find;
-pub mod line;
+mod line;
+mod name;
 mod pull;
 mod push;
+#[cfg(test)]
+mod tests;
 
 use concord_sdk::prelude::*;
 

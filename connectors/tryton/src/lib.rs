@@ -9,6 +9,8 @@ mod party;
 mod pull;
 mod push;
 mod rpc;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use concord_sdk::prelude::*;

@@ -250,17 +250,17 @@ fn is_true(value: Option<&Value>) -> bool {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
     /// Answers of trytond 7.0.59 on SQLite.
-    pub fn fixture() -> Vec<Fields> {
+    fn fixture() -> Vec<Fields> {
         let text = include_str!("../fixtures/parties.json");
         let body: Value = serde_json::from_str(text).unwrap();
         serde_json::from_value(body["result"].clone()).unwrap()
     }
 
-    pub fn party(id: i64) -> Party {
+    fn party(id: i64) -> Party {
         fixture()
             .into_iter()
             .filter_map(Party::new)

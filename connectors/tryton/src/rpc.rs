@@ -166,6 +166,8 @@ mod tests {
             .map(|a| a.result)
     }
 
+    type Check = fn(&Fault) -> bool;
+
     #[test]
     fn the_errors_of_a_real_server_are_sorted() {
         // Answers of trytond 7.0.59.
@@ -177,7 +179,7 @@ mod tests {
                 null
             ]
         ]);
-        let cases: [(Kind, Value, fn(&Fault) -> bool); 7] = [
+        let cases: [(Kind, Value, Check); 7] = [
             (
                 Kind::Write,
                 exists.clone(),
