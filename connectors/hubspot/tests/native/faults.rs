@@ -9,13 +9,13 @@ fn fault_of(write: bool, response: impl Into<Result<Response, HttpError>>) -> Fa
             op("i1", Action::Delete("1".into()), json!({})),
             op("i2", Action::Delete("2".into()), json!({})),
         ];
-        HubSpot::push(&host, "contacts", &ops).unwrap_err()
+        HubSpot::push(&host, "contacts", &ops).expect_err("the answer is an error")
     } else {
         host.expect(
             post(format!("{CONTACTS}/batch/read?archived=false")),
             response,
         );
-        HubSpot::fetch(&host, "contacts", &["1".into()], &[]).unwrap_err()
+        HubSpot::fetch(&host, "contacts", &["1".into()], &[]).expect_err("the answer is an error")
     }
 }
 

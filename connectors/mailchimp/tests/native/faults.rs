@@ -5,7 +5,10 @@ fn fault_of(response: impl Into<Result<Response, HttpError>>) -> Fault {
     let host = host();
     host.expect(request("PATCH", format!("{MEMBERS}/{OLD}")), response);
     let ops = [op(Action::Update(OLD.into()), json!({"FNAME": "X"}))];
-    match Mailchimp::push(&host, "members", &ops).unwrap().remove(0) {
+    match Mailchimp::push(&host, "members", &ops)
+        .expect("a push of members has one outcome per op")
+        .remove(0)
+    {
         Outcome::Failed(fault) => fault,
         done => panic!("{done:?}"),
     }

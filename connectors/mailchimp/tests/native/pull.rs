@@ -42,7 +42,7 @@ fn ids(page: &Page) -> Vec<String> {
 }
 
 fn go(host: &FakeHost, mode: PullMode, size: u32, cursor: Option<&str>) -> Page {
-    Mailchimp::pull(host, "members", &selection(mode, size), cursor).unwrap()
+    Mailchimp::pull(host, "members", &selection(mode, size), cursor).expect("the page is read")
 }
 
 /// A minute before the run began, as `since_last_changed` takes it.

@@ -9,7 +9,8 @@ fn patch(id: &str) -> Expected {
 }
 
 fn one(host: &FakeHost, action: Action, fields: Value) -> Outcome {
-    let mut outcomes = Mailchimp::push(host, "members", &[op(action, fields)]).unwrap();
+    let mut outcomes = Mailchimp::push(host, "members", &[op(action, fields)])
+        .expect("a push of members has one outcome per op");
     assert_eq!(outcomes.len(), 1);
     outcomes.remove(0)
 }
