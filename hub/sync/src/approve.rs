@@ -1,0 +1,82 @@
+//! The differences at first contact, decided once per connection when its first
+//! plan is approved.
+
+use concord_core::schema::Shape;
+use concord_core::state::{Conflict, ConflictKind, Entity, Hold, Link, Origin, Winner};
+use concord_core::{FieldName, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::absorb::{Absorbed, first_contact_verdict, put_cell};
+use crate::decide::{Interval, Verdict};
+use crate::scene::Scene;
+
+/// How an approved plan settles what differed at first contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstContact {
+    /// An `owner` rule decides where the field has one; otherwise the canonical
+    /// value stands.
+    #[default]
+    Rules,
+    /// What the hub knew already stands.
+    Canonical,
+    /// What the new connection holds is taken over.
+    Remote,
+}
+
+/// Settles the waiting fields of one link.
+pub fn settle(link: &mut Link, entity: &mut Entity, choice: FirstContact, scene: &Scene<'_>) -> Absorbed {
+    let mut result = Absorbed::default();
+    let origin = Origin::Connection(scene.connection);
+    for field in std::mem::take(&mut link.first_contact) {
+        let Some(lens) = scene.mapping.lens(field.as_str()) else { continue };
+        if lens.spec.shape == Shape::Set {
+            continue;
+        }
+        let remote = link.sent.get(field.as_str()).cloned().unwrap_or(Value::Null);
+        let canonical = entity.value(field.as_str()).clone();
+        let verdict = match choice {
+            FirstContact::Rules => first_contact_verdict(scene, lens, entity, &origin),
+            FirstContact::Canonical => chosen(Winner::Canonical),
+            FirstContact::Remote => chosen(Winner::Remote),
+        };
+        match verdict.winner {
+            Winner::Remote => {
+                let edited = Interval { after: link.read_at, until: link.read_at };
+                put_cell(entity, &field, remote.clone(), origin.clone(), edited, scene);
+                result.changes.push((field.clone(), canonical.clone(), remote.clone()));
+            }
+            Winner::Held => result.holds.push(hold(entity, &field, &verdict, scene)),
+            Winner::Canonical => {}
+        }
+        result.conflicts.push(Conflict {
+            id: 0,
+            kind: ConflictKind::FirstContact,
+            entity: entity.id.clone(),
+            field,
+            link: link.key.clone(),
+            base: Value::Null,
+            canonical,
+            remote,
+            rule: verdict.rule,
+            winner: verdict.winner,
+            at: scene.now,
+            decision: None,
+        });
+        result.debt = true;
+    }
+    result
+}
+
+fn chosen(winner: Winner) -> Verdict {
+    Verdict { winner, rule: "first contact: chosen with the approved plan".into() }
+}
+
+fn hold(entity: &Entity, field: &FieldName, verdict: &Verdict, scene: &Scene<'_>) -> Hold {
+    Hold {
+        entity: entity.id.clone(),
+        field: Some(field.clone()),
+        reason: verdict.rule.clone(),
+        at: scene.now,
+    }
+}
