@@ -7,10 +7,24 @@ use concord_sdk::prelude::*;
 use serde_json::json;
 
 use crate::edit::{Lookups, Plan, holds, plan, unchanged_beside};
-use crate::party::{MODEL, Party, read_fields};
+use crate::party::{MODEL, Part, Party, read_fields};
 use crate::rpc::Rpc;
 
 const SECOND: i64 = 1_000_000;
+
+/// One moment on two clocks that need not agree.
+#[derive(Clone, Copy)]
+struct Moment {
+    server: i64,
+    hub: i64,
+}
+
+/// What becomes of an op before anything is sent.
+enum Step {
+    Send(Box<Job>),
+    /// The party holds it all already.
+    Nothing(Applied),
+}
 
 /// One op on its way: which it is, what it wants, what is sent.
 struct Job {
@@ -22,14 +36,19 @@ struct Job {
 
 pub fn push(host: &dyn Host, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
     let rpc = Rpc::open(host)?;
-    let (current, at) = current(&rpc, ops)?;
+    let (current, server) = current(&rpc, ops)?;
+    let at = Moment {
+        server,
+        hub: host.now(),
+    };
     let mut lookups = Lookups::new(&rpc);
     let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
     let (mut creates, mut writes) = (Vec::new(), Vec::new());
     for (i, op) in ops.iter().enumerate() {
         match prepare(i, op, &current, at, &mut lookups) {
-            Ok(job) if op.action == Action::Create => creates.push(job),
-            Ok(job) => writes.push(job),
+            Ok(Step::Send(job)) if op.action == Action::Create => creates.push(*job),
+            Ok(Step::Send(job)) => writes.push(*job),
+            Ok(Step::Nothing(applied)) => drop(outcomes.insert(i, Outcome::Applied(applied))),
             Err(fault) => drop(outcomes.insert(i, Outcome::Failed(fault))),
         }
     }
@@ -60,18 +79,18 @@ fn prepare(
     i: usize,
     op: &Op,
     current: &BTreeMap<i64, Party>,
-    at: i64,
+    at: Moment,
     lookups: &mut Lookups<'_>,
-) -> Result<Job, Fault> {
+) -> Result<Step, Fault> {
     let Some(id) = op.target() else {
         let fields = op.fields()?;
         let plan = plan(None, &fields, lookups)?;
-        return Ok(Job {
+        return Ok(Step::Send(Box::new(Job {
             op: i,
             fields,
             before: None,
             plan,
-        });
+        })));
     };
     let missing = || Fault::NotFound(format!("there is no active party '{id}'"));
     let party: &Party = id
@@ -97,24 +116,31 @@ fn prepare(
         }
         _ => {
             let fields = op.fields()?;
+            if holds(party, &fields) {
+                return Ok(Step::Nothing(Applied {
+                    id: id.to_owned(),
+                    version: Some(party.version()),
+                    stored: party.record(&[]).ok(),
+                }));
+            }
             let plan = plan(Some(party), &fields, lookups)?;
             (fields, plan)
         }
     };
     settled(party, &plan, at)?;
-    Ok(Job {
+    Ok(Step::Send(Box::new(Job {
         op: i,
         fields,
         before: Some(party.clone()),
         plan,
-    })
+    })))
 }
 
 /// SQLite compares whole seconds: an edit in the very second of the one before
 /// would pass unseen.  So a row is only written once its second is over on the
 /// server's clock, with one to spare for the way of the answer.
-fn settled(party: &Party, plan: &Plan, at: i64) -> Result<(), Fault> {
-    let coarse = |part: &crate::party::Part<'_>| {
+fn settled(party: &Party, plan: &Plan, at: Moment) -> Result<(), Fault> {
+    let coarse = |part: &Part<'_>| {
         plan.timestamps.contains_key(&part.name())
             && part.timestamp().is_some_and(|t| !t.contains('.'))
     };
@@ -124,9 +150,9 @@ fn settled(party: &Party, plan: &Plan, at: i64) -> Result<(), Fault> {
         .filter(|p| coarse(p))
         .filter_map(|p| p.changed_at())
         .max();
-    match newest.map(|newest| newest / SECOND + 2 - at / SECOND) {
+    match newest.map(|newest| newest / SECOND + 2 - at.server / SECOND) {
         Some(wait) if wait > 0 => Err(Fault::Transient(Delay {
-            until: Some(at + wait * SECOND),
+            until: Some(at.hub + wait * SECOND),
             message:
                 "the party changed within the last two seconds, and this server tells versions \
                       by the second; it is written when they have passed"
