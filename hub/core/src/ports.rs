@@ -171,6 +171,7 @@ pub struct IntentFilter {
     pub run: Option<RunId>,
     pub open_only: bool,
     pub after: Option<IntentId>,
+    /// At most so many; 0 means all.
     pub limit: u32,
 }
 
@@ -181,6 +182,7 @@ pub struct ConflictFilter {
     /// Only those that wait for a person.
     pub held_only: bool,
     pub after: Option<i64>,
+    /// At most so many; 0 means all.
     pub limit: u32,
 }
 

@@ -78,12 +78,18 @@ async fn bare(path: &Path, pages: &[Changeset]) -> Result<f64, Failure> {
         .connect()
         .await?;
     for table in ["a", "b", "c"] {
-        let text = format!("CREATE TABLE {table} (t BIGINT, id BIGINT, doc TEXT, PRIMARY KEY (t, id))");
-        sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await?;
+        let text =
+            format!("CREATE TABLE {table} (t BIGINT, id BIGINT, doc TEXT, PRIMARY KEY (t, id))");
+        sqlx::query(AssertSqlSafe(text))
+            .execute(&mut connection)
+            .await?;
     }
     for table in ["k", "l"] {
-        let text = format!("CREATE TABLE {table} (t BIGINT, key TEXT, id BIGINT, PRIMARY KEY (t, key))");
-        sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await?;
+        let text =
+            format!("CREATE TABLE {table} (t BIGINT, key TEXT, id BIGINT, PRIMARY KEY (t, key))");
+        sqlx::query(AssertSqlSafe(text))
+            .execute(&mut connection)
+            .await?;
     }
     let texts: Vec<Vec<[String; 5]>> = pages
         .iter()

@@ -165,7 +165,9 @@ impl Batch {
             Row::Tenant(columns) => columns,
             Row::Typed(types) => types.len(),
         };
-        let fits = SIZES.iter().rposition(|size| size * width <= MOST_PARAMETERS);
+        let fits = SIZES
+            .iter()
+            .rposition(|size| size * width <= MOST_PARAMETERS);
         fits.unwrap_or(0)
     }
 
@@ -290,5 +292,109 @@ impl Table {
             " ON CONFLICT (tenant_id, {}) DO NOTHING",
             self.key.join(", ")
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table {
+        name: "t",
+        key: &["a"],
+        rest: &["b"],
+    };
+    static UPSERT: Batch = Batch::insert(|| TABLE.upsert());
+    static AMONG: Batch =
+        Batch::compare(2, || TABLE.select_among(" AND b = $2", "a", &[Type::Text]));
+
+    fn rows_of(batch: &Batch, before: &[Param], rows: usize) -> Vec<usize> {
+        let rows: Vec<i64> = (0..).take(rows).collect();
+        batch
+            .statements(before, &rows, |row, params| {
+                params.int(*row);
+                if before.len() == 1 {
+                    params.int(*row);
+                }
+                Ok(())
+            })
+            .unwrap()
+            .iter()
+            .map(|statement| statement.params.len() - before.len())
+            .collect()
+    }
+
+    #[test]
+    fn one_text_serves_every_database() {
+        let before = [Param::Int(Some(1))];
+        let statements = UPSERT
+            .statements(&before, &[7], |row, params| {
+                params.int(*row);
+                params.optional_text(None);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            &*statements[0].text,
+            "INSERT INTO t (tenant_id, a, b) VALUES ($1, $2, $3) \
+             ON CONFLICT (tenant_id, a) DO UPDATE SET b = excluded.b"
+        );
+        let before = [Param::Int(Some(1)), Param::Text(None)];
+        let statements = AMONG
+            .statements(&before, &["x"; 3], |row, params| {
+                params.text(*row);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            &*statements[0].text,
+            "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES \
+             (CAST($3 AS text)), (CAST($4 AS text)), (CAST($5 AS text)), \
+             (CAST($6 AS text)), (CAST($7 AS text)))"
+        );
+    }
+
+    #[test]
+    fn inserts_name_each_row_once_and_comparisons_fill_up() {
+        let tenant = [Param::Int(Some(1))];
+        // Two parameters a row.
+        for (rows, expect) in [
+            (0, vec![]),
+            (1, vec![2]),
+            (4, vec![2, 2, 2, 2]),
+            (37, vec![50, 20, 2, 2]),
+            (250, vec![200, 200, 100]),
+        ] {
+            assert_eq!(rows_of(&UPSERT, &tenant, rows), expect, "{rows}");
+        }
+        let both = [Param::Int(Some(1)), Param::Text(None)];
+        for (rows, expect) in [
+            (0, vec![]),
+            (1, vec![1]),
+            (4, vec![5]),
+            (37, vec![50]),
+            (130, vec![100, 50]),
+        ] {
+            assert_eq!(rows_of(&AMONG, &both, rows), expect, "{rows}");
+        }
+    }
+
+    #[test]
+    fn wide_rows_come_in_smaller_statements() {
+        static WIDE: Batch = Batch::insert(|| Parts {
+            head: String::new(),
+            row: Row::Tenant(20),
+            tail: String::new(),
+        });
+        let rows = [0_i64; 100];
+        let statements = WIDE
+            .statements(&[Param::Int(Some(1))], &rows, |row, params| {
+                (0..20).for_each(|_| params.int(*row));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(statements.len(), 10);
+        // SQLite's own limit is https://www.sqlite.org/limits.html#max_variable_number.
+        assert!(statements.iter().all(|s| s.params.len() <= 32_766));
     }
 }

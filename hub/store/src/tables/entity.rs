@@ -15,7 +15,7 @@ use crate::statement::{Batch, Param, Params, Statement, Table, Type};
 pub(crate) const ENTITIES: Table = Table {
     name: "entities",
     key: &["kind", "number"],
-    rest: &["state", "merged_into", "dirty", "cells"],
+    rest: &["merged_into", "state", "dirty", "cells"],
 };
 
 pub(crate) const KEYS: Table = Table {
@@ -54,8 +54,8 @@ pub(crate) fn write(
             EntityState::Deleted => ("deleted", None),
         };
         push_entity(&entity.id, row)?;
-        row.text(state);
         row.int(merged_into);
+        row.text(state);
         row.truth(entity.dirty);
         row.text(document::write(&entity.cells)?);
         Ok(())
@@ -75,8 +75,8 @@ fn push_key(key: &MatchKey, row: &mut Vec<Param>) -> Result<(), StoreError> {
 
 pub(crate) fn read(row: &mut Reader) -> Result<Entity, StoreError> {
     let id = row.entity()?;
-    let state = row.text()?;
     let merged_into = row.optional_int()?;
+    let state = row.text()?;
     let state = match (state.as_str(), merged_into) {
         ("unmatched", _) => EntityState::Unmatched,
         ("live", _) => EntityState::Live,

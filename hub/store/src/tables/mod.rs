@@ -7,6 +7,8 @@ pub(crate) mod event;
 pub(crate) mod intent;
 pub(crate) mod lease;
 pub(crate) mod link;
+#[cfg(test)]
+mod plans;
 pub(crate) mod review;
 pub(crate) mod setup;
 pub(crate) mod waiting;
