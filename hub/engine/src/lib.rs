@@ -1,0 +1,31 @@
+//! Runs what `hub/sync` decides: pulls pages, commits them, matches, plans,
+//! sends, and finds out what became of a write in doubt.
+//!
+//! [`hub::Hub`] holds everything a run needs, behind ports; [`run`] is the
+//! story of one sync.  Nothing here knows SQL, HTTP or WASM, and nothing sleeps
+//! but through the Clock.
+
+pub mod approve;
+pub mod clock;
+pub mod config;
+pub mod doubt;
+pub mod error;
+pub mod hub;
+pub mod matcher;
+pub mod numbers;
+pub mod outbox;
+pub mod page;
+pub mod planner;
+pub mod progress;
+pub mod pull;
+pub mod quota;
+pub mod references;
+pub mod reread;
+pub mod review;
+pub mod run;
+pub mod tokens;
+pub mod verify;
+pub mod why;
+
+pub use error::EngineError;
+pub use hub::Hub;

@@ -77,9 +77,13 @@ fn conclude(
         Absence::MergedInto(id) => Conclusion::Merged(id.clone()),
         Absence::Tombstone | Absence::Archived => Conclusion::Gone,
         Absence::Hidden => {
-            let settled_at = |since: Timestamp| since.plus(stream.settle_ms.fetch().max(SECOND_LOOK));
+            let settled_at =
+                |since: Timestamp| since.plus(stream.settle_ms.fetch().max(SECOND_LOOK));
             // A record that we have just written may not be findable yet.
-            let young = link.written_at.map(settled_at).is_some_and(|settled| now < settled);
+            let young = link
+                .written_at
+                .map(settled_at)
+                .is_some_and(|settled| now < settled);
             match (noticed, link.missing_since) {
                 // A list is never enough; a direct read decides.
                 (Noticed::Listed | Noticed::Unlisted, _) => Conclusion::Confirm { at: now },
@@ -87,9 +91,9 @@ fn conclude(
                 (Noticed::Fetched, Some(since)) if !young && now >= settled_at(since) => {
                     Conclusion::Gone
                 }
-                (Noticed::Fetched, since) => {
-                    Conclusion::Confirm { at: settled_at(since.unwrap_or(now)) }
-                }
+                (Noticed::Fetched, since) => Conclusion::Confirm {
+                    at: settled_at(since.unwrap_or(now)),
+                },
             }
         }
     }

@@ -68,7 +68,14 @@ pub fn absorb(
         until: record.modified_at.unwrap_or(read.started).max(link.read_at),
     };
     for sight in &sights {
-        let mut field = Field { link, entity, scene, origin: &origin, edited, out: &mut result };
+        let mut field = Field {
+            link,
+            entity,
+            scene,
+            origin: &origin,
+            edited,
+            out: &mut result,
+        };
         field.absorb(sight, record, held.holds(&sight.lens.field));
     }
     for lens in scene.mapping.lenses.iter().filter(|lens| !skip(lens)) {
@@ -118,7 +125,10 @@ fn look<'a>(
         let known = link.sent.contains_key(lens.field.as_str())
             && !link.first_contact.contains(&lens.field);
         let untouched = known
-            && lens.remote_fields().iter().all(|f| link.raw.get(f) == record.fields.get(f));
+            && lens
+                .remote_fields()
+                .iter()
+                .all(|f| link.raw.get(f) == record.fields.get(f));
         let relensed = untouched && scene.lens_changed(&link.mapping, lens);
         if untouched && !relensed {
             continue;
@@ -132,9 +142,16 @@ fn look<'a>(
         };
         // What was stored and cannot be read any more counts as something else
         // than what is there now.
-        let stored = known
-            .then(|| lens.get(&link.raw, entity, scene.refs).unwrap_or(Value::Null));
-        sights.push(Sight { lens, remote, stored, relensed });
+        let stored = known.then(|| {
+            lens.get(&link.raw, entity, scene.refs)
+                .unwrap_or(Value::Null)
+        });
+        sights.push(Sight {
+            lens,
+            remote,
+            stored,
+            relensed,
+        });
     }
     sights
 }
@@ -197,12 +214,28 @@ impl Field<'_, '_> {
             return;
         }
         let verdict = if held {
-            Verdict { winner: Winner::Held, rule: "the field is held already".into() }
+            Verdict {
+                winner: Winner::Held,
+                rule: "the field is held already".into(),
+            }
         } else {
             let rule = self.merge_rule(lens);
-            decide(self.scene.rules, rule, self.entity.cells.get(name), self.origin, self.edited)
+            decide(
+                self.scene.rules,
+                rule,
+                self.entity.cells.get(name),
+                self.origin,
+                self.edited,
+            )
         };
-        self.conflict(lens, ConflictKind::Edit, base, canonical, &sight.remote, verdict);
+        self.conflict(
+            lens,
+            ConflictKind::Edit,
+            base,
+            canonical,
+            &sight.remote,
+            verdict,
+        );
     }
 
     fn merge_rule<'r>(&'r self, lens: &'r Lens) -> &'r MergeRule {
@@ -210,7 +243,13 @@ impl Field<'_, '_> {
     }
 
     /// r = put(c), the declared rewriting included.
-    fn agrees(&self, lens: &Lens, canonical: &Value, remote: &Value, record: &RemoteRecord) -> bool {
+    fn agrees(
+        &self,
+        lens: &Lens,
+        canonical: &Value,
+        remote: &Value,
+        record: &RemoteRecord,
+    ) -> bool {
         if normal::same(&lens.spec, canonical, remote) {
             return true;
         }
@@ -218,7 +257,10 @@ impl Field<'_, '_> {
             return false;
         }
         let mut predicted = record.fields.clone();
-        if lens.put(canonical, &mut predicted, self.entity, self.scene.refs).is_err() {
+        if lens
+            .put(canonical, &mut predicted, self.entity, self.scene.refs)
+            .is_err()
+        {
             return false;
         }
         lens.predict(&mut predicted);
@@ -299,7 +341,14 @@ impl Field<'_, '_> {
             self.sent(name, Value::Null);
         } else if self.scene.approved {
             let verdict = first_contact_verdict(self.scene, lens, self.entity, self.origin);
-            self.conflict(lens, ConflictKind::FirstContact, Value::Null, canonical, remote, verdict);
+            self.conflict(
+                lens,
+                ConflictKind::FirstContact,
+                Value::Null,
+                canonical,
+                remote,
+                verdict,
+            );
         } else {
             self.link.first_contact.push(lens.field.clone());
             self.sent(name, remote.clone());
@@ -339,9 +388,24 @@ impl Field<'_, '_> {
         if !consent::agree(&standing, remote) {
             self.out.debt = true;
             if !remote.is_null() && self.link.sent.get(lens.field.as_str()) != Some(remote) {
-                let base = self.link.sent.get(lens.field.as_str()).cloned().unwrap_or(Value::Null);
-                let verdict = Verdict { winner: Winner::Canonical, rule: "consent: an opt-out stands".into() };
-                self.log(lens, ConflictKind::Edit, base, canonical.clone(), remote, verdict);
+                let base = self
+                    .link
+                    .sent
+                    .get(lens.field.as_str())
+                    .cloned()
+                    .unwrap_or(Value::Null);
+                let verdict = Verdict {
+                    winner: Winner::Canonical,
+                    rule: "consent: an opt-out stands".into(),
+                };
+                self.log(
+                    lens,
+                    ConflictKind::Edit,
+                    base,
+                    canonical.clone(),
+                    remote,
+                    verdict,
+                );
             }
         }
         if standing != canonical {
@@ -375,9 +439,14 @@ impl Field<'_, '_> {
         );
         if changed.fight {
             let times = self.scene.rules.fight_limit;
-            self.hold(lens, format!("changed more than {times} times in a row: two systems fight over it"));
+            self.hold(
+                lens,
+                format!("changed more than {times} times in a row: two systems fight over it"),
+            );
         }
-        self.out.changes.push((lens.field.clone(), changed.old, value));
+        self.out
+            .changes
+            .push((lens.field.clone(), changed.old, value));
     }
 }
 
@@ -404,9 +473,19 @@ pub(crate) fn put_cell(
     };
     let old = old.map_or(Value::Null, |cell| cell.value.clone());
     let Interval { after, until } = edited;
-    let cell = Cell { value, origin, after, until, changes, fight_since };
+    let cell = Cell {
+        value,
+        origin,
+        after,
+        until,
+        changes,
+        fight_since,
+    };
     entity.cells.insert(field.clone(), cell);
-    Put { old, fight: changes > scene.rules.fight_limit }
+    Put {
+        old,
+        fight: changes > scene.rules.fight_limit,
+    }
 }
 
 /// Who wins a difference at first contact once the plan is approved.
@@ -416,7 +495,10 @@ pub(crate) fn first_contact_verdict(
     entity: &Entity,
     origin: &Origin,
 ) -> Verdict {
-    let canonical = || Verdict { winner: Winner::Canonical, rule: "first contact: the canonical value stands".into() };
+    let canonical = || Verdict {
+        winner: Winner::Canonical,
+        rule: "first contact: the canonical value stands".into(),
+    };
     match scene.rules.of(&scene.mapping.kind, &lens.spec) {
         rule @ MergeRule::Owner(owners) => {
             let cell = entity.cells.get(&lens.field);
@@ -424,10 +506,16 @@ pub(crate) fn first_contact_verdict(
             if known.is_none() && scene.rules.rank(owners, origin).is_none() {
                 return canonical();
             }
-            let whenever = Interval { after: Timestamp::ZERO, until: Timestamp::ZERO };
+            let whenever = Interval {
+                after: Timestamp::ZERO,
+                until: Timestamp::ZERO,
+            };
             decide(scene.rules, rule, cell, origin, whenever)
         }
-        MergeRule::Hold => Verdict { winner: Winner::Held, rule: "first contact: hold".into() },
+        MergeRule::Hold => Verdict {
+            winner: Winner::Held,
+            rule: "first contact: hold".into(),
+        },
         MergeRule::Latest | MergeRule::Consent => canonical(),
     }
 }

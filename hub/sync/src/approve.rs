@@ -25,15 +25,26 @@ pub enum FirstContact {
 }
 
 /// Settles the waiting fields of one link.
-pub fn settle(link: &mut Link, entity: &mut Entity, choice: FirstContact, scene: &Scene<'_>) -> Absorbed {
+pub fn settle(
+    link: &mut Link,
+    entity: &mut Entity,
+    choice: FirstContact,
+    scene: &Scene<'_>,
+) -> Absorbed {
     let mut result = Absorbed::default();
     let origin = Origin::Connection(scene.connection);
     for field in std::mem::take(&mut link.first_contact) {
-        let Some(lens) = scene.mapping.lens(field.as_str()) else { continue };
+        let Some(lens) = scene.mapping.lens(field.as_str()) else {
+            continue;
+        };
         if lens.spec.shape == Shape::Set {
             continue;
         }
-        let remote = link.sent.get(field.as_str()).cloned().unwrap_or(Value::Null);
+        let remote = link
+            .sent
+            .get(field.as_str())
+            .cloned()
+            .unwrap_or(Value::Null);
         let canonical = entity.value(field.as_str()).clone();
         let verdict = match choice {
             FirstContact::Rules => first_contact_verdict(scene, lens, entity, &origin),
@@ -42,9 +53,21 @@ pub fn settle(link: &mut Link, entity: &mut Entity, choice: FirstContact, scene:
         };
         match verdict.winner {
             Winner::Remote => {
-                let edited = Interval { after: link.read_at, until: link.read_at };
-                put_cell(entity, &field, remote.clone(), origin.clone(), edited, scene);
-                result.changes.push((field.clone(), canonical.clone(), remote.clone()));
+                let edited = Interval {
+                    after: link.read_at,
+                    until: link.read_at,
+                };
+                put_cell(
+                    entity,
+                    &field,
+                    remote.clone(),
+                    origin.clone(),
+                    edited,
+                    scene,
+                );
+                result
+                    .changes
+                    .push((field.clone(), canonical.clone(), remote.clone()));
             }
             Winner::Held => result.holds.push(hold(entity, &field, &verdict, scene)),
             Winner::Canonical => {}
@@ -69,7 +92,10 @@ pub fn settle(link: &mut Link, entity: &mut Entity, choice: FirstContact, scene:
 }
 
 fn chosen(winner: Winner) -> Verdict {
-    Verdict { winner, rule: "first contact: chosen with the approved plan".into() }
+    Verdict {
+        winner,
+        rule: "first contact: chosen with the approved plan".into(),
+    }
 }
 
 fn hold(entity: &Entity, field: &FieldName, verdict: &Verdict, scene: &Scene<'_>) -> Hold {

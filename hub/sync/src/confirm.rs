@@ -55,7 +55,15 @@ pub fn applied(
             let absorbed = if stored.partial {
                 Absorbed::default()
             } else {
-                absorb(link, entity, stored, read, &|lens| touched(lens), held, scene)
+                absorb(
+                    link,
+                    entity,
+                    stored,
+                    read,
+                    &|lens| touched(lens),
+                    held,
+                    scene,
+                )
             };
             close(intent, IntentState::Done, "");
             (absorbed, Next::Closed)
@@ -81,7 +89,9 @@ pub fn applied(
 /// The stored record is the answer: both bases of the intent's fields move.
 fn take_stored(intent: &Intent, link: &mut Link, stored: &RemoteRecord, scene: &Scene<'_>) {
     for name in intent.values.keys() {
-        let Some(lens) = scene.mapping.lens(name) else { continue };
+        let Some(lens) = scene.mapping.lens(name) else {
+            continue;
+        };
         for remote in lens.remote_fields() {
             if let Some(value) = stored.fields.get(remote) {
                 link.raw.insert(remote.clone(), value.clone());
@@ -106,12 +116,18 @@ fn close(intent: &mut Intent, state: IntentState, reason: &str) {
 
 /// Whether a lens shares a remote field with one of the intent's.
 fn touched<'a>(intent: &Intent, scene: &Scene<'a>) -> impl Fn(&Lens) -> bool + use<'a> {
-    let lenses: Vec<&Lens> =
-        intent.values.keys().filter_map(|name| scene.mapping.lens(name)).collect();
+    let lenses: Vec<&Lens> = intent
+        .values
+        .keys()
+        .filter_map(|name| scene.mapping.lens(name))
+        .collect();
     move |lens| {
         lenses.iter().any(|mine| {
             mine.field == lens.field
-                || mine.remote_fields().iter().any(|f| lens.remote_fields().contains(f))
+                || mine
+                    .remote_fields()
+                    .iter()
+                    .any(|f| lens.remote_fields().contains(f))
         })
     }
 }
@@ -128,17 +144,33 @@ pub fn resolve(
 ) -> (Absorbed, Next) {
     let before = link.raw.clone();
     let touched = touched(intent, scene);
-    let mut out = absorb(link, entity, record, read, &|lens| touched(lens), held, scene);
+    let mut out = absorb(
+        link,
+        entity,
+        record,
+        read,
+        &|lens| touched(lens),
+        held,
+        scene,
+    );
     let by_version = intent.answer_version.is_some() && intent.answer_version == record.version;
     let expired = intent.deadline.is_none_or(|deadline| scene.now >= deadline);
     let mut verdicts = Vec::new();
     for (name, value) in &intent.values {
-        let Some(lens) = scene.mapping.lens(name) else { continue };
-        let found = judge(lens, value, intent, &before, record, entity, by_version, scene);
+        let Some(lens) = scene.mapping.lens(name) else {
+            continue;
+        };
+        let found = judge(
+            lens, value, intent, &before, record, entity, by_version, scene,
+        );
         verdicts.push((lens, value.clone(), found));
     }
-    let waits = verdicts.iter().any(|(_, _, found)| matches!(found, Found::Untouched));
-    let replay = verdicts.iter().any(|(_, _, found)| matches!(found, Found::Third(_)));
+    let waits = verdicts
+        .iter()
+        .any(|(_, _, found)| matches!(found, Found::Untouched));
+    let replay = verdicts
+        .iter()
+        .any(|(_, _, found)| matches!(found, Found::Third(_)));
     if waits && !expired && !replay {
         intent.state = IntentState::InDoubt;
         return (out, Next::Wait);
@@ -158,7 +190,9 @@ pub fn resolve(
         return (out, Next::Replay);
     }
     for (lens, value, found) in verdicts {
-        settle(lens, value, found, link, entity, record, read, intent, held, scene, &mut out);
+        settle(
+            lens, value, found, link, entity, record, read, intent, held, scene, &mut out,
+        );
     }
     for name in intent.values.keys() {
         if let Some(lens) = scene.mapping.lens(name) {
@@ -207,7 +241,11 @@ fn judge(
     let name = lens.field.as_str();
     let seen = intent.seen.get(name);
     if !lens.reads() {
-        return if by_version { Found::Written } else { Found::Untouched };
+        return if by_version {
+            Found::Written
+        } else {
+            Found::Untouched
+        };
     }
     let Ok(now) = lens.get(&record.fields, entity, scene.refs) else {
         return Found::Untouched;
@@ -215,7 +253,11 @@ fn judge(
     let same = |a: &Value, b: &Value| normal::same(&lens.spec, a, b);
     if let Some(seen) = seen {
         // The replay has been answered.
-        return if same(&now, seen) { Found::Written } else { Found::PersonBefore(seen.clone()) };
+        return if same(&now, seen) {
+            Found::Written
+        } else {
+            Found::PersonBefore(seen.clone())
+        };
     }
     if by_version || same(&now, &expected(lens, value, before, entity, scene)) {
         return Found::Written;
@@ -237,7 +279,8 @@ fn expected(lens: &Lens, value: &Value, raw: &Fields, entity: &Entity, scene: &S
         return value.clone();
     }
     lens.predict(&mut predicted);
-    lens.get(&predicted, entity, scene.refs).unwrap_or_else(|_| value.clone())
+    lens.get(&predicted, entity, scene.refs)
+        .unwrap_or_else(|_| value.clone())
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -263,18 +306,30 @@ fn settle(
         Found::Persons(now) if lens.spec.shape == Shape::Set => {
             // Additions that are neither ours nor known were a person's;
             // what is missing may be our own write half done.
-            let stored = lens.get(&link.raw, entity, scene.refs).unwrap_or(Value::Null);
-            let known = members::apply(&lens.spec, &stored, &members::delta(&lens.spec, &stored, &value));
+            let stored = lens
+                .get(&link.raw, entity, scene.refs)
+                .unwrap_or(Value::Null);
+            let known = members::apply(
+                &lens.spec,
+                &stored,
+                &members::delta(&lens.spec, &stored, &value),
+            );
             let both = members::apply(
                 &lens.spec,
                 &known,
-                &members::Delta { added: elements(&stored), removed: Vec::new() },
+                &members::Delta {
+                    added: elements(&stored),
+                    removed: Vec::new(),
+                },
             );
             let mut added = members::delta(&lens.spec, &both, &now);
             added.removed.clear();
             let merged = members::apply(&lens.spec, entity.value(&name), &added);
             if !normal::same(&lens.spec, &merged, entity.value(&name)) {
-                let edited = Interval { after: link.read_at, until: read.started };
+                let edited = Interval {
+                    after: link.read_at,
+                    until: read.started,
+                };
                 take(entity, lens, merged, edited, scene, out);
             }
             link.sent.insert(name, now);
@@ -293,7 +348,10 @@ fn settle(
             let base = intent.before.get(&name).cloned().unwrap_or(Value::Null);
             link.sent.insert(name.clone(), value);
             let cell = entity.cells.get(&lens.field);
-            let edited = Interval { after: link.read_at, until: read.started };
+            let edited = Interval {
+                after: link.read_at,
+                until: read.started,
+            };
             let origin = concord_core::state::Origin::Connection(scene.connection);
             let rule = scene.rules.of(&scene.mapping.kind, &lens.spec);
             let verdict = crate::decide::decide(scene.rules, rule, cell, &origin, edited);
@@ -331,8 +389,7 @@ fn take(
     out: &mut Absorbed,
 ) {
     let origin = concord_core::state::Origin::Connection(scene.connection);
-    let put =
-        crate::absorb::put_cell(entity, &lens.field, value.clone(), origin, edited, scene);
+    let put = crate::absorb::put_cell(entity, &lens.field, value.clone(), origin, edited, scene);
     out.changes.push((lens.field.clone(), put.old, value));
     out.debt = true;
 }

@@ -10,7 +10,10 @@ fn status(value: &Value) -> Option<&str> {
 }
 
 fn at(value: &Value) -> Option<Timestamp> {
-    value.get("at").and_then(Value::as_str).and_then(Timestamp::parse)
+    value
+        .get("at")
+        .and_then(Value::as_str)
+        .and_then(Timestamp::parse)
 }
 
 /// The one of two consents that stands.

@@ -21,7 +21,10 @@ pub struct Verdict {
 }
 
 fn verdict(winner: Winner, rule: impl Into<String>) -> Verdict {
-    Verdict { winner, rule: rule.into() }
+    Verdict {
+        winner,
+        rule: rule.into(),
+    }
 }
 
 /// Decides between the canonical cell and a value seen at `remote`.
@@ -67,7 +70,10 @@ fn latest(rules: &Rules, cell: &Cell, remote: &Origin, edited: Interval) -> Verd
     if cell.after >= edited.until.plus(rules.skew) {
         return verdict(Winner::Canonical, "latest");
     }
-    verdict(Winner::Held, "latest: the times do not tell which edit came last")
+    verdict(
+        Winner::Held,
+        "latest: the times do not tell which edit came last",
+    )
 }
 
 #[cfg(test)]
@@ -80,7 +86,10 @@ mod tests {
     const B: Origin = Origin::Connection(ConnectionId(2));
 
     fn secs(from: i64, until: i64) -> Interval {
-        Interval { after: Timestamp(from * 1_000_000), until: Timestamp(until * 1_000_000) }
+        Interval {
+            after: Timestamp(from * 1_000_000),
+            until: Timestamp(until * 1_000_000),
+        }
     }
 
     fn check(rule: &MergeRule, by: Origin, cell: Interval, edited: Interval, expect: Winner) {
@@ -93,7 +102,11 @@ mod tests {
             changes: 0,
             fight_since: Timestamp::ZERO,
         };
-        assert_eq!(decide(&rules, rule, Some(&cell), &B, edited).winner, expect, "{rule:?}");
+        assert_eq!(
+            decide(&rules, rule, Some(&cell), &B, edited).winner,
+            expect,
+            "{rule:?}"
+        );
     }
 
     #[test]
@@ -120,7 +133,13 @@ mod tests {
         check(&only_a, A, overlap, secs(20, 30), Winner::Canonical);
         check(&only_c, A, overlap, secs(20, 30), Winner::Held);
         check(&only_c, A, secs(0, 10), secs(20, 30), Winner::Remote);
-        check(&ba, Origin::Person("eve".into()), overlap, secs(20, 30), Winner::Canonical);
+        check(
+            &ba,
+            Origin::Person("eve".into()),
+            overlap,
+            secs(20, 30),
+            Winner::Canonical,
+        );
     }
 
     #[test]

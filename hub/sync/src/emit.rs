@@ -53,7 +53,9 @@ pub fn debt(
         return None;
     }
     let mut debt = match target.link {
-        Some(link) if link.state == LinkState::Live => update(entity, link, target, held, is_approved)?,
+        Some(link) if link.state == LinkState::Live => {
+            update(entity, link, target, held, is_approved)?
+        }
         // Hidden, gone, merged or out of scope: the place is taken.
         Some(_) => return None,
         None => create(entity, target, held, is_approved)?,
@@ -73,7 +75,8 @@ fn vouched(entity: &Entity, lens: &Lens, is_approved: &dyn Fn(ConnectionId) -> b
     }
 }
 
-const NOT_VOUCHED: &str = "its newest values come from a connection whose first plan is not approved";
+const NOT_VOUCHED: &str =
+    "its newest values come from a connection whose first plan is not approved";
 
 fn update(
     entity: &Entity,
@@ -99,13 +102,21 @@ fn update(
         }
         unvouched |= !vouched(entity, lens, is_approved);
         values.insert(name.to_owned(), wanted);
-        before.insert(name.to_owned(), link.sent.get(name).cloned().unwrap_or(Value::Null));
+        before.insert(
+            name.to_owned(),
+            link.sent.get(name).cloned().unwrap_or(Value::Null),
+        );
     }
     if values.is_empty() {
         return None;
     }
     let blocked = unvouched.then_some(Cow::Borrowed(NOT_VOUCHED));
-    Some(Debt { action: IntentAction::Update, values, before, blocked })
+    Some(Debt {
+        action: IntentAction::Update,
+        values,
+        before,
+        blocked,
+    })
 }
 
 /// The lenses of a link whose canonical value is not what was last agreed on.
@@ -151,7 +162,13 @@ fn create(
     }
     let mut values = Fields::new();
     let mut unvouched = true;
-    for lens in target.scene.mapping.lenses.iter().filter(|lens| lens.writes()) {
+    for lens in target
+        .scene
+        .mapping
+        .lenses
+        .iter()
+        .filter(|lens| lens.writes())
+    {
         let wanted = lens.wanted(entity);
         if is_absent(&lens.spec, &wanted) || held.holds(&lens.field) {
             continue;
@@ -166,7 +183,12 @@ fn create(
         Some(reason) => Some(reason.clone()),
         None => unvouched.then_some(Cow::Borrowed(NOT_VOUCHED)),
     };
-    Some(Debt { action: IntentAction::Create, values, before: Fields::new(), blocked })
+    Some(Debt {
+        action: IntentAction::Create,
+        values,
+        before: Fields::new(),
+        blocked,
+    })
 }
 
 fn meets(entity: &Entity, required: &RequiredConsent) -> bool {
@@ -190,12 +212,15 @@ pub struct Composed {
 
 /// Whether an intent still says what is wanted at the moment of sending.
 pub fn is_outdated(intent: &Intent, entity: &Entity, held: &Held, scene: &Scene<'_>) -> bool {
-    intent.values.iter().any(|(name, value)| match scene.mapping.lens(name) {
-        Some(lens) => {
-            held.holds(&lens.field) || !normal::same(&lens.spec, &lens.wanted(entity), value)
-        }
-        None => true,
-    })
+    intent
+        .values
+        .iter()
+        .any(|(name, value)| match scene.mapping.lens(name) {
+            Some(lens) => {
+                held.holds(&lens.field) || !normal::same(&lens.spec, &lens.wanted(entity), value)
+            }
+            None => true,
+        })
 }
 
 /// Puts the values of an intent on a copy of what the system holds.
@@ -204,7 +229,9 @@ pub fn compose(values: &Fields, raw: &Fields, entity: &Entity, scene: &Scene<'_>
     let mut predicted = raw.clone();
     let mut unfit = Vec::new();
     for (name, value) in values {
-        let Some(lens) = scene.mapping.lens(name) else { continue };
+        let Some(lens) = scene.mapping.lens(name) else {
+            continue;
+        };
         let put = lens
             .put(value, &mut sent, entity, scene.refs)
             .and_then(|()| lens.put(value, &mut predicted, entity, scene.refs));
@@ -213,6 +240,13 @@ pub fn compose(values: &Fields, raw: &Fields, entity: &Entity, scene: &Scene<'_>
             Err(fault) => unfit.push((lens.field.clone(), fault.to_string())),
         }
     }
-    let fields = sent.into_iter().filter(|(name, value)| raw.get(name) != Some(value)).collect();
-    Composed { fields, predicted, unfit }
+    let fields = sent
+        .into_iter()
+        .filter(|(name, value)| raw.get(name) != Some(value))
+        .collect();
+    Composed {
+        fields,
+        predicted,
+        unfit,
+    }
 }

@@ -15,9 +15,17 @@ use crate::normal;
 /// The keys by which an entity can be found.
 pub fn keys(entity: &Entity, schema: &EntitySchema) -> Vec<MatchKey> {
     let mut found = Vec::new();
-    for spec in schema.fields.values().filter(|s| s.identity == Some(Identity::Key)) {
+    for spec in schema
+        .fields
+        .values()
+        .filter(|s| s.identity == Some(Identity::Key))
+    {
         if let Some(key) = normal::match_key(spec, entity.value(spec.name.as_str())) {
-            found.push(MatchKey { kind: entity.id.kind.clone(), key, entity: entity.id.number });
+            found.push(MatchKey {
+                kind: entity.id.kind.clone(),
+                key,
+                entity: entity.id.number,
+            });
         }
     }
     found
@@ -31,7 +39,10 @@ pub enum Match {
     /// It is this entity.
     Same(EntityId),
     /// A person decides.
-    Ask { candidates: Vec<EntityId>, reason: String },
+    Ask {
+        candidates: Vec<EntityId>,
+        reason: String,
+    },
 }
 
 /// An entity that shares a key with the one to be matched.
@@ -60,8 +71,11 @@ pub fn find(
             .filter(|number| **number != entity.id.number)
             .filter_map(|number| candidates.get(number).map(|candidate| (*number, candidate)))
             .collect();
-        let free: BTreeSet<i64> =
-            others.iter().filter(|(_, c)| !c.occupied).map(|(number, _)| *number).collect();
+        let free: BTreeSet<i64> = others
+            .iter()
+            .filter(|(_, c)| !c.occupied)
+            .map(|(number, _)| *number)
+            .collect();
         if let (Some(number), 1) = (free.first(), others.len()) {
             if names_agree(entity, candidates[number].entity, schema) {
                 sure.insert(*number);
@@ -77,7 +91,10 @@ pub fn find(
             groups.push(free);
         }
     }
-    let id = |number: &i64| EntityId { kind: entity.id.kind.clone(), number: *number };
+    let id = |number: &i64| EntityId {
+        kind: entity.id.kind.clone(),
+        number: *number,
+    };
     if groups.is_empty() {
         return Match::New;
     }
@@ -91,7 +108,10 @@ pub fn find(
     }
     let free: BTreeSet<i64> = groups.into_iter().flatten().collect();
     let reason = doubts.into_iter().collect::<Vec<_>>().join("; ");
-    Match::Ask { candidates: free.iter().map(id).collect(), reason }
+    Match::Ask {
+        candidates: free.iter().map(id).collect(),
+        reason,
+    }
 }
 
 fn names_agree(one: &Entity, other: &Entity, schema: &EntitySchema) -> bool {
@@ -104,7 +124,11 @@ fn names_agree(one: &Entity, other: &Entity, schema: &EntitySchema) -> bool {
             .unwrap_or_default()
             .to_owned()
     };
-    if schema.fields.values().any(|spec| spec.identity == Some(Identity::Name)) {
+    if schema
+        .fields
+        .values()
+        .any(|spec| spec.identity == Some(Identity::Name))
+    {
         return normal::name_agrees(&part(one, Identity::Name), &part(other, Identity::Name));
     }
     normal::names_agree(

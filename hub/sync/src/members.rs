@@ -23,17 +23,24 @@ fn elements(value: &Value) -> &[Value] {
 }
 
 fn contains(spec: &FieldSpec, set: &[Value], element: &Value) -> bool {
-    set.iter().any(|one| normal::same_element(spec, one, element))
+    set.iter()
+        .any(|one| normal::same_element(spec, one, element))
 }
 
 fn minus(spec: &FieldSpec, set: &[Value], other: &[Value]) -> Vec<Value> {
-    set.iter().filter(|e| !contains(spec, other, e)).cloned().collect()
+    set.iter()
+        .filter(|e| !contains(spec, other, e))
+        .cloned()
+        .collect()
 }
 
 /// What changed from one set to the other.
 pub fn delta(spec: &FieldSpec, from: &Value, to: &Value) -> Delta {
     let (from, to) = (elements(from), elements(to));
-    Delta { added: minus(spec, to, from), removed: minus(spec, from, to) }
+    Delta {
+        added: minus(spec, to, from),
+        removed: minus(spec, from, to),
+    }
 }
 
 /// A set after a delta; an empty one is `Null`.
@@ -44,7 +51,11 @@ pub fn apply(spec: &FieldSpec, set: &Value, delta: &Delta) -> Value {
             result.push(element.clone());
         }
     }
-    if result.is_empty() { Value::Null } else { Value::Array(result) }
+    if result.is_empty() {
+        Value::Null
+    } else {
+        Value::Array(result)
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +77,13 @@ pub(crate) mod tests {
         // doubts.md V8: we sent four, it stored three, a person added one.
         let spec = tags();
         let change = delta(&spec, &json!(["a", "b", "c"]), &json!(["b", "c", "new"]));
-        assert_eq!(change, Delta { added: vec![json!("new")], removed: vec![json!("a")] });
+        assert_eq!(
+            change,
+            Delta {
+                added: vec![json!("new")],
+                removed: vec![json!("a")]
+            }
+        );
         let ours = apply(&spec, &json!(["a", "b", "c", "d"]), &change);
         assert_eq!(ours, json!(["b", "c", "d", "new"]));
     }

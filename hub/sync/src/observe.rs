@@ -31,11 +31,19 @@ pub enum Belief {
     /// Older than what is known; there is nothing to learn from it.
     Outdated,
     /// Cannot be judged now: read the record again, not before this moment.
-    ReadAgain { at: Timestamp },
+    ReadAgain {
+        at: Timestamp,
+    },
 }
 
 /// Judges an observation of a linked record.
-pub fn believe(record: &RemoteRecord, read: Read, link: &Link, open_intent: bool, scene: &Scene<'_>) -> Belief {
+pub fn believe(
+    record: &RemoteRecord,
+    read: Read,
+    link: &Link,
+    open_intent: bool,
+    scene: &Scene<'_>,
+) -> Belief {
     let settle = match read.kind {
         ReadKind::Pull => scene.stream.settle_ms.pull(),
         ReadKind::Fetch => scene.stream.settle_ms.fetch(),
@@ -49,7 +57,9 @@ pub fn believe(record: &RemoteRecord, read: Read, link: &Link, open_intent: bool
     if let Some(written) = link.written_at
         && read.started < written
     {
-        return Belief::ReadAgain { at: written.plus(settle) };
+        return Belief::ReadAgain {
+            at: written.plus(settle),
+        };
     }
     if scene.stream.ordered_versions
         && let (Some(seen), Some(known)) = (&record.version, &link.version)
@@ -63,7 +73,9 @@ pub fn believe(record: &RemoteRecord, read: Read, link: &Link, open_intent: bool
     {
         return Belief::Outdated;
     }
-    let set_at = link.written_at.map_or(link.read_at, |written| written.max(link.read_at));
+    let set_at = link
+        .written_at
+        .map_or(link.read_at, |written| written.max(link.read_at));
     let settled = set_at.plus(settle);
     if read.started < settled && !settle.is_zero() && differs(&record.fields, &link.raw) {
         return Belief::ReadAgain { at: settled };
@@ -80,5 +92,7 @@ fn is_older(seen: &str, known: &str) -> bool {
 }
 
 fn differs(seen: &Fields, known: &Fields) -> bool {
-    known.iter().any(|(name, value)| seen.get(name).is_some_and(|now| now != value))
+    known
+        .iter()
+        .any(|(name, value)| seen.get(name).is_some_and(|now| now != value))
 }

@@ -38,7 +38,10 @@ impl Default for Rules {
 
 impl Rules {
     pub fn new(names: impl IntoIterator<Item = (ConnectionId, String)>) -> Self {
-        Self { names: names.into_iter().collect(), ..Self::default() }
+        Self {
+            names: names.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
     /// An admin's rule in place of the schema's default.
@@ -47,7 +50,9 @@ impl Rules {
     }
 
     pub fn of<'a>(&'a self, kind: &Kind, spec: &'a FieldSpec) -> &'a MergeRule {
-        self.overrides.get(&(kind.clone(), spec.name.clone())).unwrap_or(&spec.merge)
+        self.overrides
+            .get(&(kind.clone(), spec.name.clone()))
+            .unwrap_or(&spec.merge)
     }
 
     /// Place of an origin in an `owner` list.  A person's decision at the hub
@@ -57,7 +62,10 @@ impl Rules {
             Origin::Person(_) => Some(0),
             Origin::Connection(id) => {
                 let name = self.names.get(id)?;
-                owners.iter().position(|owner| owner == name).map(|place| place + 1)
+                owners
+                    .iter()
+                    .position(|owner| owner == name)
+                    .map(|place| place + 1)
             }
         }
     }
@@ -87,7 +95,11 @@ impl Scene<'_> {
         if mapping_of_link == self.mapping.hash {
             return false;
         }
-        match self.history.get(mapping_of_link).and_then(|lenses| lenses.get(&lens.field)) {
+        match self
+            .history
+            .get(mapping_of_link)
+            .and_then(|lenses| lenses.get(&lens.field))
+        {
             Some(hash) => *hash != lens.hash,
             None => true,
         }

@@ -51,7 +51,11 @@ impl Filter {
                 (None, Some(_)) => {}
                 _ => return Err(FilterError::Subject),
             }
-            let tests = [condition.any_of.is_some(), condition.none_of.is_some(), condition.present.is_some()];
+            let tests = [
+                condition.any_of.is_some(),
+                condition.none_of.is_some(),
+                condition.present.is_some(),
+            ];
             if tests.iter().filter(|given| **given).count() != 1 {
                 return Err(FilterError::Test);
             }
@@ -61,7 +65,9 @@ impl Filter {
 
     /// The remote fields that have to be read to judge a record.
     pub fn remote_fields(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|condition| condition.remote.as_deref())
+        self.0
+            .iter()
+            .filter_map(|condition| condition.remote.as_deref())
     }
 
     /// Whether a record takes part.  `remote` is what the system holds, where
@@ -111,20 +117,45 @@ mod tests {
         let filter = filter(conditions.clone());
         let canonical = canonical.as_object().unwrap().clone();
         let remote = remote.as_object().unwrap();
-        assert_eq!(filter.admits(&canonical, Some(remote)), expect, "{conditions}");
+        assert_eq!(
+            filter.admits(&canonical, Some(remote)),
+            expect,
+            "{conditions}"
+        );
     }
 
     #[test]
     fn all_conditions_have_to_hold() {
         let customers = json!([{"field": "stage", "any-of": ["customer", "lead"]}]);
         check(customers.clone(), json!({"stage": "lead"}), json!({}), true);
-        check(customers.clone(), json!({"stage": "other"}), json!({}), false);
+        check(
+            customers.clone(),
+            json!({"stage": "other"}),
+            json!({}),
+            false,
+        );
         check(customers, json!({}), json!({}), false);
-        let both = json!([{"field": "email", "present": true}, {"remote": "spam", "none-of": ["yes"]}]);
-        check(both.clone(), json!({"email": "a@b.c"}), json!({"spam": "no"}), true);
-        check(both.clone(), json!({"email": "a@b.c"}), json!({"spam": "yes"}), false);
+        let both =
+            json!([{"field": "email", "present": true}, {"remote": "spam", "none-of": ["yes"]}]);
+        check(
+            both.clone(),
+            json!({"email": "a@b.c"}),
+            json!({"spam": "no"}),
+            true,
+        );
+        check(
+            both.clone(),
+            json!({"email": "a@b.c"}),
+            json!({"spam": "yes"}),
+            false,
+        );
         check(both, json!({"email": ""}), json!({}), false);
-        check(json!([{"field": "tags", "any-of": ["vip"]}]), json!({"tags": ["a", "vip"]}), json!({}), true);
+        check(
+            json!([{"field": "tags", "any-of": ["vip"]}]),
+            json!({"tags": ["a", "vip"]}),
+            json!({}),
+            true,
+        );
         check(json!([]), json!({}), json!({}), true);
     }
 
@@ -132,9 +163,18 @@ mod tests {
     fn mistakes_are_named() {
         let known = |name: &str| name == "email";
         let check = |conditions: Value, writing| filter(conditions).check(writing, &known);
-        assert_eq!(check(json!([{"field": "email", "present": true}]), true), Ok(()));
-        assert_eq!(check(json!([{"present": true}]), false), Err(FilterError::Subject));
-        assert_eq!(check(json!([{"field": "email"}]), false), Err(FilterError::Test));
+        assert_eq!(
+            check(json!([{"field": "email", "present": true}]), true),
+            Ok(())
+        );
+        assert_eq!(
+            check(json!([{"present": true}]), false),
+            Err(FilterError::Subject)
+        );
+        assert_eq!(
+            check(json!([{"field": "email"}]), false),
+            Err(FilterError::Test)
+        );
         assert_eq!(
             check(json!([{"remote": "x", "present": true}]), true),
             Err(FilterError::RemoteInWrite)

@@ -1,8 +1,9 @@
 //! Country and language codes.
 
-use std::str::FromStr;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use celes::Country;
+use celes::{Country, LookupTable};
 use concord_core::Value;
 use isolang::Language;
 use serde::{Deserialize, Serialize};
@@ -51,43 +52,64 @@ pub(crate) fn put_country(form: CountryForm, value: &Value) -> Result<Value, Ref
     match (country(&named), form) {
         (Some(country), CountryForm::Alpha2) => Ok(Value::from(country.alpha2)),
         (Some(country), CountryForm::Alpha3) => Ok(Value::from(country.alpha3)),
-        (Some(country), CountryForm::Name) => Ok(Value::String(english_name(&country))),
+        (Some(country), CountryForm::Name) => Ok(Value::from(country.name.as_str())),
         (None, CountryForm::Name) => Ok(Value::String(named)),
         (None, _) => Err(Refusal::unfit(value, "it is no ISO 3166 country")),
     }
 }
 
-/// Finds a country by code or name, whatever the case and punctuation.
-fn country(written: &str) -> Option<Country> {
-    let folded: String = written
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    match folded.as_str() {
-        // Reserved in ISO 3166-1 for the United Kingdom, and what people write.
-        "uk" => Country::from_alpha2("gb").ok(),
-        // The list holds it as another name of American Samoa.
-        "samoa" => Country::from_alpha2("ws").ok(),
-        code if code.len() == 2 => Country::from_alpha2(code).ok(),
-        code if code.len() == 3 => Country::from_alpha3(code)
-            .or_else(|_| Country::from_alias(code))
-            .ok(),
-        name => Country::from_str(name).ok().or_else(|| {
-            let all = Country::get_countries();
-            all.into_iter()
-                .find(|c| fold_name(&english_name(c)) == name)
-        }),
-    }
+/// One country as it is written.
+struct Written {
+    alpha2: &'static str,
+    alpha3: &'static str,
+    /// The English name without its article.
+    name: String,
 }
 
-fn fold_name(name: &str) -> String {
+/// All countries, and where each is found by a code or name in folded writing.
+static COUNTRIES: LazyLock<(Vec<Written>, HashMap<String, usize>)> = LazyLock::new(|| {
+    let all = Country::get_countries();
+    let written: Vec<Written> = all
+        .iter()
+        .map(|country| Written {
+            alpha2: country.alpha2,
+            alpha3: country.alpha3,
+            name: english_name(country.long_name),
+        })
+        .collect();
+    let mut found = HashMap::new();
+    // Later ones win: what is the name of one country may be another's alias.
+    for (index, country) in all.iter().enumerate() {
+        found.extend(country.aliases.iter().map(|alias| (folded(alias), index)));
+    }
+    for (index, country) in written.iter().enumerate() {
+        found.insert(folded(&country.name), index);
+        found.insert(folded(&format!("the {}", country.name)), index);
+    }
+    for (index, country) in written.iter().enumerate() {
+        found.insert(folded(country.alpha3), index);
+        found.insert(folded(country.alpha2), index);
+        if country.alpha2 == "GB" {
+            // Reserved in ISO 3166-1 for the United Kingdom, and what people write.
+            found.insert("uk".into(), index);
+        }
+    }
+    (written, found)
+});
+
+/// Finds a country by code or name, whatever the case and punctuation.
+fn country(written: &str) -> Option<&'static Written> {
+    let (all, found) = &*COUNTRIES;
+    let index = found.get(&folded(written))?;
+    all.get(*index)
+}
+
+fn folded(name: &str) -> String {
     let kept = name.chars().filter(|c| c.is_alphanumeric());
     kept.flat_map(char::to_lowercase).collect()
 }
 
-fn english_name(country: &Country) -> String {
-    let name = country.long_name;
+fn english_name(name: &str) -> String {
     name.strip_prefix("The ")
         .unwrap_or(name)
         .replace(" Of ", " of ")

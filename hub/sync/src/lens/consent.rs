@@ -79,13 +79,16 @@ impl ConsentCodec {
     }
 }
 
-/// Systems give `true` and `"true"` for the same thing.
+/// Systems give `true` and `"true"`, `2` and `"2"`, for the same thing.
 pub(crate) fn same_word(word: &Value, held: &Value) -> bool {
     match (word, held) {
-        (Value::String(word), Value::String(held)) => word == held,
-        (Value::String(word), other) | (other, Value::String(word)) => {
-            (other.is_boolean() || other.is_number()) && *word == other.to_string()
+        (Value::String(text), Value::Bool(flag)) | (Value::Bool(flag), Value::String(text)) => {
+            text == if *flag { "true" } else { "false" }
         }
+        (Value::String(text), Value::Number(number))
+        | (Value::Number(number), Value::String(text)) => text
+            .parse()
+            .is_ok_and(|read: serde_json::Number| read == *number),
         (word, held) => word == held,
     }
 }

@@ -23,8 +23,9 @@ pub struct Part {
 impl GroupCodec {
     pub(crate) fn get(&self, raw: &Fields, context: &Context<'_>) -> Result<Value, Refusal> {
         let known = context.canonical.value(context.field.as_str());
+        let unmapped = self.unmapped(known);
         let mut group = Fields::new();
-        let mut as_known = true;
+        let mut as_known = !unmapped.is_empty();
         for part in &self.parts {
             let slot = part.path.get(raw);
             let canonical = known.get(part.member.as_str()).unwrap_or(&Value::Null);
@@ -33,7 +34,7 @@ impl GroupCodec {
             } else {
                 part.scalar.get(slot, raw, &part.spec, canonical)?
             };
-            as_known &= normal::same(&part.spec, &value, canonical);
+            as_known = as_known && normal::same(&part.spec, &value, canonical);
             if !value.is_null() {
                 group.insert(part.member.to_string(), value);
             }
@@ -41,16 +42,24 @@ impl GroupCodec {
         if group.is_empty() {
             return Ok(Value::Null);
         }
-        if as_known && let Value::Object(known) = known {
-            // What this system has no place for still holds of the same
-            // address; of another address it would be wrong.
-            for (member, value) in known {
-                if !value.is_null() && !self.parts.iter().any(|p| p.member.as_str() == member) {
-                    group.insert(member.clone(), value.clone());
-                }
-            }
+        if as_known {
+            let kept = unmapped.into_iter();
+            group.extend(kept.map(|(member, value)| (member.clone(), value.clone())));
         }
         Ok(Value::Object(group))
+    }
+
+    /// What the canonical record knows and this system has no place for.  It
+    /// still holds of the same address; of another one it would be wrong.
+    fn unmapped<'a>(&self, known: &'a Value) -> Vec<(&'a String, &'a Value)> {
+        let Value::Object(known) = known else {
+            return Vec::new();
+        };
+        let is_mapped = |member: &str| self.parts.iter().any(|p| p.member.as_str() == member);
+        known
+            .iter()
+            .filter(|(member, value)| !value.is_null() && !is_mapped(member))
+            .collect()
     }
 
     pub(crate) fn put(

@@ -1,0 +1,123 @@
+//! The configuration that an admin applies: one document, kept whole in the
+//! store and given back by `export`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use concord_core::schema::MergeRule;
+use concord_core::{FieldName, Kind, StreamName, Value, manifest};
+use concord_sync::scope::Filter;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Folders with connector components, besides the one of the binary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PathBuf>,
+    /// Fields of the admin's own, per kind, as properties of a JSON Schema.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<Kind, BTreeMap<FieldName, Value>>,
+    /// Who wins a conflict, where it is not the schema's default.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<Kind, BTreeMap<FieldName, MergeRule>>,
+    #[serde(default)]
+    pub connections: BTreeMap<String, ConnectionConfig>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ConnectionConfig {
+    /// The connector's id, as `concord plugin list` shows it.
+    pub connector: String,
+    /// What the connector's manifest asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// Where the secrets are; never the secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
+    #[serde(default, skip_serializing_if = "Network::is_default")]
+    pub network: Network,
+    /// The streams that take part; all that are mapped when none is named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams: BTreeMap<StreamName, StreamConfig>,
+    /// Lenses in place of the connector's own, in the form of a mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<Value>,
+    /// The account's own limits in place of the manifest's, class by class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<manifest::Quota>,
+}
+
+/// Where a secret is read from at each start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SecretSource {
+    Env(String),
+    File(PathBuf),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Network {
+    /// Loopback and private ranges are refused unless this is set.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// A PEM file with one more certificate authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+}
+
+impl Network {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    #[default]
+    Both,
+    Read,
+    Write,
+}
+
+impl Direction {
+    pub fn reads(self) -> bool {
+        self != Direction::Write
+    }
+
+    pub fn writes(self) -> bool {
+        self != Direction::Read
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StreamConfig {
+    #[serde(default)]
+    pub direction: Direction,
+    /// Which remote records take part.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub read: Filter,
+    /// Which entities are written there.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub write: Filter,
+    /// False: records are updated there but never created.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub create: bool,
+}
+
+fn is_open(filter: &Filter) -> bool {
+    filter.0.is_empty()
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}

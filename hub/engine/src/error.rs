@@ -1,0 +1,16 @@
+//! What can stop a whole run.  What stops one connection or one record is a
+//! value in the run's report instead.
+
+use concord_core::ports::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there is no connection '{0}': `concord connection list` names them")]
+    NoConnection(String),
+    #[error("there is no {0}: `concord conflicts list` and `concord matches list` name them")]
+    NoSuch(String),
+    #[error("{0}")]
+    Refused(String),
+}

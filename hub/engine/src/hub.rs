@@ -1,0 +1,276 @@
+//! Everything that a run needs, wired by the CLI or a test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use concord_core::ports::{Clock, Connector, Store, StoreError};
+use concord_core::state::ConnectionRow;
+use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
+use concord_sync::lens::References;
+use concord_sync::mapping::StreamMapping;
+use concord_sync::scene::{LensHistory, Rules, Scene};
+use concord_sync::schemas::Schemas;
+use concord_sync::scope::Filter;
+
+use crate::config::Direction;
+use crate::error::EngineError;
+use crate::numbers::Numbers;
+use crate::progress::Watch;
+
+/// One stream of one connection, ready to run.
+pub struct Stream {
+    pub name: StreamName,
+    pub direction: Direction,
+    /// The manifest's entry, less what the direction takes away.
+    pub caps: manifest::Stream,
+    pub mapping: StreamMapping,
+    pub read: Filter,
+    pub write: Filter,
+    /// The remote fields that a pull asks for.
+    pub fields: Vec<String>,
+}
+
+impl Stream {
+    pub fn new(
+        caps: &manifest::Stream,
+        mapping: StreamMapping,
+        direction: Direction,
+        create: bool,
+        read: Filter,
+        write: Filter,
+    ) -> Self {
+        let mut caps = caps.clone();
+        caps.read &= direction.reads();
+        caps.update &= direction.writes();
+        caps.create &= direction.writes() && create;
+        caps.delete &= direction.writes();
+        let mut fields = mapping.remote_fields().to_vec();
+        fields.extend(read.remote_fields().map(str::to_owned));
+        fields.sort();
+        fields.dedup();
+        Self {
+            name: caps.name.clone(),
+            direction,
+            caps,
+            mapping,
+            read,
+            write,
+            fields,
+        }
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.mapping.kind
+    }
+}
+
+/// One configured account with its connector.
+pub struct Connection {
+    pub row: ConnectionRow,
+    pub connector: Arc<dyn Connector>,
+    pub streams: Vec<Stream>,
+}
+
+impl Connection {
+    pub fn id(&self) -> ConnectionId {
+        self.row.id
+    }
+
+    pub fn approved(&self) -> bool {
+        self.row.approved_at.is_some()
+    }
+
+    pub fn stream(&self, name: &StreamName) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.name == *name)
+    }
+}
+
+/// How a run behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub page_size: u32,
+    /// A wait longer than this ends the connection's part of the run instead.
+    pub longest_wait: std::time::Duration,
+    /// How long a request may take; it ends before the lease does.
+    pub request_timeout: std::time::Duration,
+    pub lease: std::time::Duration,
+    /// Who holds the lease, for the message to others.
+    pub owner: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        use std::time::Duration;
+        Self {
+            page_size: 100,
+            longest_wait: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(120),
+            owner: "concord".into(),
+        }
+    }
+}
+
+pub struct Hub {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub watch: Arc<dyn Watch>,
+    pub schemas: Schemas,
+    pub rules: Rules,
+    pub connections: Vec<Connection>,
+    pub history: LensHistory,
+    pub options: Options,
+    pub numbers: Numbers,
+}
+
+impl Hub {
+    /// Loads what the store knows of earlier mappings and notes the present
+    /// ones, so that a changed lens is recognised at the next observation.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        watch: Arc<dyn Watch>,
+        schemas: Schemas,
+        rules: Rules,
+        connections: Vec<Connection>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        let history = lens_history(store.as_ref(), &connections).await?;
+        let numbers = Numbers::new(Arc::clone(&store));
+        Ok(Self {
+            store,
+            clock,
+            watch,
+            schemas,
+            rules,
+            connections,
+            history,
+            options,
+            numbers,
+        })
+    }
+
+    pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections
+            .iter()
+            .find(|connection| connection.id() == id)
+    }
+
+    pub fn named(&self, name: &str) -> Result<&Connection, EngineError> {
+        self.connections
+            .iter()
+            .find(|connection| connection.row.name == name)
+            .ok_or_else(|| EngineError::NoConnection(name.to_owned()))
+    }
+
+    pub fn is_approved(&self, id: ConnectionId) -> bool {
+        // A connection that was removed cannot be asked any more; what it said
+        // before was believed then.
+        self.connection(id).is_none_or(Connection::approved)
+    }
+
+    pub fn scene<'a>(
+        &'a self,
+        connection: &'a Connection,
+        stream: &'a Stream,
+        refs: &'a dyn References,
+        now: Timestamp,
+    ) -> Scene<'a> {
+        Scene {
+            connection: connection.id(),
+            approved: connection.approved(),
+            mapping: &stream.mapping,
+            stream: &stream.caps,
+            refs,
+            rules: &self.rules,
+            history: &self.history,
+            now,
+        }
+    }
+
+    /// The kinds of entities that any stream carries.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut kinds: Vec<Kind> = self
+            .connections
+            .iter()
+            .flat_map(|connection| {
+                connection
+                    .streams
+                    .iter()
+                    .map(|stream| stream.kind().clone())
+            })
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
+    }
+
+    /// More than one stream carries this kind, so a new record may be somebody
+    /// who is known already.
+    pub fn is_shared(&self, kind: &Kind) -> bool {
+        let carriers = self
+            .connections
+            .iter()
+            .flat_map(|c| &c.streams)
+            .filter(|s| s.kind() == kind);
+        carriers.count() > 1
+    }
+
+    /// The streams of a kind that have never been read to their end, by name.
+    pub async fn unread(&self, kind: &Kind) -> Result<Vec<String>, StoreError> {
+        let mut unread = Vec::new();
+        for connection in &self.connections {
+            let states = self.store.streams(connection.id()).await?;
+            for stream in connection
+                .streams
+                .iter()
+                .filter(|s| s.kind() == kind && s.caps.read)
+            {
+                let state = states.iter().find(|state| state.stream == stream.name);
+                if state.is_none_or(|state| state.first_complete_at.is_none()) {
+                    unread.push(format!("{}/{}", connection.row.name, stream.name));
+                }
+            }
+        }
+        Ok(unread)
+    }
+}
+
+const HISTORY: &str = "lens-history";
+
+async fn lens_history(
+    store: &dyn Store,
+    connections: &[Connection],
+) -> Result<LensHistory, EngineError> {
+    let mut history: LensHistory = match store.document(HISTORY).await? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
+            table: "documents",
+            column: "text",
+            row: HISTORY.into(),
+            problem: error.to_string(),
+        })?,
+        None => LensHistory::new(),
+    };
+    let before = history.len();
+    for stream in connections
+        .iter()
+        .flat_map(|connection| &connection.streams)
+    {
+        history
+            .entry(stream.mapping.hash.clone())
+            .or_insert_with(|| {
+                let lenses = &stream.mapping.lenses;
+                lenses
+                    .iter()
+                    .map(|l| (l.field.clone(), l.hash.clone()))
+                    .collect::<BTreeMap<FieldName, String>>()
+            });
+    }
+    if history.len() != before {
+        let text = serde_json::to_string(&history).map_err(|error| {
+            EngineError::Refused(format!("the mappings cannot be written down: {error}"))
+        })?;
+        store.set_document(HISTORY, &text).await?;
+    }
+    Ok(history)
+}

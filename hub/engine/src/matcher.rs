@@ -1,0 +1,388 @@
+//! Compares what is newly seen with what is known, once every stream of the
+//! kind has been read to its end.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use concord_core::changeset::MatchKey;
+use concord_core::ports::Sequence;
+use concord_core::record::RemoteRecord;
+use concord_core::state::{Entity, EntityState, Event, Link, Origin, Review, Verdict};
+use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
+use concord_sync::absorb::absorb;
+use concord_sync::lens::Lens;
+use concord_sync::matching::{self, Candidate, Match};
+use concord_sync::observe::{Read, ReadKind};
+use concord_sync::scene::Held;
+
+use crate::error::EngineError;
+use crate::hub::Hub;
+use crate::progress::Progress;
+use crate::references::Known;
+
+/// What a look at the unmatched entities of one kind came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Matched {
+    pub linked: u64,
+    pub new: u64,
+    pub to_review: u64,
+    /// Streams that have to be read to their end first.
+    pub waits_for: Vec<String>,
+}
+
+const CHUNK: u32 = 200;
+
+impl Hub {
+    pub(crate) async fn match_kind(&self, kind: &Kind, run: RunId) -> Result<Matched, EngineError> {
+        let mut result = Matched {
+            waits_for: self.unread(kind).await?,
+            ..Matched::default()
+        };
+        if !result.waits_for.is_empty() {
+            return Ok(result);
+        }
+        let mut after = 0;
+        let mut compared = 0;
+        loop {
+            let chunk = self.store.unmatched_entities(kind, after, CHUNK).await?;
+            let Some(last) = chunk.last() else {
+                return Ok(result);
+            };
+            after = last.id.number;
+            compared += chunk.len() as u64;
+            self.match_chunk(chunk, run, &mut result).await?;
+            self.watch.tell(Progress::Matching { compared });
+            self.extend_lease().await?;
+        }
+    }
+
+    async fn match_chunk(
+        &self,
+        chunk: Vec<Entity>,
+        run: RunId,
+        result: &mut Matched,
+    ) -> Result<(), EngineError> {
+        let mut table = Table::load(self, &chunk).await?;
+        let mut out = Changeset::default();
+        for entity in &chunk {
+            let Some(link) = table.only_link(&entity.id) else {
+                continue;
+            };
+            let key = link.key.clone();
+            match table.verdicts.get(&key) {
+                Some(Some(Verdict::Link(known))) => {
+                    let known = known.clone();
+                    if self
+                        .unite(entity, &known, &mut table, run, &mut out)
+                        .await?
+                    {
+                        result.linked += 1;
+                    }
+                    continue;
+                }
+                Some(Some(Verdict::Apart)) => {
+                    result.new += 1;
+                    table.settle_new(entity);
+                    continue;
+                }
+                // It waits for a person; somebody may have left meanwhile, so
+                // it is compared again.
+                Some(None) | None => {}
+            }
+            match table.compare(self, entity) {
+                Match::New => {
+                    result.new += 1;
+                    table.settle_new(entity);
+                }
+                Match::Same(known) => {
+                    if self
+                        .unite(entity, &known, &mut table, run, &mut out)
+                        .await?
+                    {
+                        result.linked += 1;
+                    }
+                }
+                Match::Ask { candidates, reason } => {
+                    result.to_review += 1;
+                    if !table.verdicts.contains_key(&key) {
+                        out.reviews.push(Review {
+                            id: self.numbers.next(&Sequence::Review).await?,
+                            link: key,
+                            kind: entity.id.kind.clone(),
+                            candidates,
+                            reason,
+                            values: entity.values(),
+                            at: self.clock.now(),
+                            verdict: None,
+                        });
+                    }
+                }
+            }
+        }
+        table.collect(&mut out);
+        self.store.commit(&out).await?;
+        Ok(())
+    }
+
+    /// The record of an unmatched entity becomes another entity's.  False where
+    /// that entity is not there any more.
+    async fn unite(
+        &self,
+        unmatched: &Entity,
+        known: &EntityId,
+        table: &mut Table,
+        run: RunId,
+        out: &mut Changeset,
+    ) -> Result<bool, EngineError> {
+        let Some(mut link) = table.only_link(&unmatched.id).cloned() else {
+            return Ok(false);
+        };
+        let Some(entity) = table.entities.get(&known.number).cloned() else {
+            return Ok(false);
+        };
+        let Some((connection, stream)) = self.place(&link.key.connection, &link.key.stream) else {
+            return Ok(false);
+        };
+        let mut entity = entity;
+        let before = self.keys_of(&entity);
+        // The record meets the canonical values for the first time, so its
+        // bases begin anew with what was last read of it.
+        let record = RemoteRecord {
+            id: link.key.remote_id.clone(),
+            version: link.version.clone(),
+            modified_at: link.modified_at,
+            fields: std::mem::take(&mut link.raw),
+            partial: false,
+        };
+        let read = Read {
+            kind: ReadKind::Fetch,
+            started: link.read_at,
+        };
+        let (walk, again_at) = (link.walk, link.again_at);
+        let known_refs = Known::of_records(
+            self.store.as_ref(),
+            connection,
+            stream,
+            std::iter::once(&record.fields),
+        )
+        .await?;
+        link.entity = known.clone();
+        link.sent = Fields::new();
+        link.first_contact.clear();
+        let scene = self.scene(connection, stream, &known_refs, self.clock.now());
+        let none = |_: &Lens| false;
+        let absorbed = absorb(
+            &mut link,
+            &mut entity,
+            &record,
+            read,
+            &none,
+            &Held::default(),
+            &scene,
+        );
+        link.walk = walk;
+        link.again_at = again_at;
+        self.write_down(absorbed, &link, &entity, run, Some("linked"), out)
+            .await?;
+        entity.dirty = true;
+        let mut merged = unmatched.clone();
+        merged.state = EntityState::MergedInto(known.number);
+        merged.dirty = false;
+        table.move_keys(before, self.keys_of(&entity));
+        table.drop_keys(self.keys_of(unmatched));
+        table.occupied.insert((
+            known.number,
+            link.key.connection.0,
+            link.key.stream.to_string(),
+        ));
+        out.links.push(link);
+        table.changed.insert(merged.id.number, merged);
+        table.entities.remove(&unmatched.id.number);
+        table.changed.insert(entity.id.number, entity.clone());
+        table.entities.insert(entity.id.number, entity);
+        Ok(true)
+    }
+
+    pub(crate) fn keys_of(&self, entity: &Entity) -> Vec<MatchKey> {
+        let schema = self.schemas.get(entity.id.kind.as_str());
+        schema.map_or_else(Vec::new, |schema| matching::keys(entity, schema))
+    }
+
+    pub(crate) fn place(
+        &self,
+        connection: &concord_core::ConnectionId,
+        stream: &concord_core::StreamName,
+    ) -> Option<(&crate::hub::Connection, &crate::hub::Stream)> {
+        let connection = self.connection(*connection)?;
+        Some((connection, connection.stream(stream)?))
+    }
+}
+
+/// Everybody who shares a key with an entity of the chunk, kept up to date
+/// while the chunk is worked through.
+struct Table {
+    holders: BTreeMap<String, BTreeSet<i64>>,
+    entities: HashMap<i64, Entity>,
+    links: HashMap<i64, Vec<Link>>,
+    /// Entity, connection and stream where it has a record.
+    occupied: BTreeSet<(i64, i64, String)>,
+    verdicts: HashMap<concord_core::state::LinkKey, Option<Verdict>>,
+    changed: BTreeMap<i64, Entity>,
+    keys_added: Vec<MatchKey>,
+    keys_removed: Vec<MatchKey>,
+}
+
+impl Table {
+    async fn load(hub: &Hub, chunk: &[Entity]) -> Result<Self, EngineError> {
+        let store = hub.store.as_ref();
+        let mut table = Self {
+            holders: BTreeMap::new(),
+            entities: chunk.iter().map(|e| (e.id.number, e.clone())).collect(),
+            links: HashMap::new(),
+            occupied: BTreeSet::new(),
+            verdicts: HashMap::new(),
+            changed: BTreeMap::new(),
+            keys_added: Vec::new(),
+            keys_removed: Vec::new(),
+        };
+        let Some(kind) = chunk.first().map(|entity| entity.id.kind.clone()) else {
+            return Ok(table);
+        };
+        let keys: BTreeSet<String> = chunk
+            .iter()
+            .flat_map(|e| hub.keys_of(e))
+            .map(|key| key.key)
+            .collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        for key in store.entities_by_keys(&kind, &keys).await? {
+            table.holders.entry(key.key).or_default().insert(key.entity);
+        }
+        let others: BTreeSet<i64> = table.holders.values().flatten().copied().collect();
+        let missing: Vec<EntityId> = others
+            .iter()
+            .filter(|number| !table.entities.contains_key(number))
+            .map(|number| EntityId {
+                kind: kind.clone(),
+                number: *number,
+            })
+            .collect();
+        for entity in store.entities(&missing).await? {
+            table.entities.insert(entity.id.number, entity);
+        }
+        let everybody: Vec<EntityId> = table.entities.values().map(|e| e.id.clone()).collect();
+        for link in store.links_of(&everybody).await? {
+            let number = link.entity.number;
+            table
+                .occupied
+                .insert((number, link.key.connection.0, link.key.stream.to_string()));
+            table.links.entry(number).or_default().push(link);
+        }
+        let keys: Vec<_> = chunk
+            .iter()
+            .filter_map(|e| table.only_link(&e.id))
+            .map(|l| l.key.clone())
+            .collect();
+        for review in store.reviews_of(&keys).await? {
+            table.verdicts.insert(review.link, review.verdict);
+        }
+        Ok(table)
+    }
+
+    /// An unmatched entity has exactly the link it was seen through.
+    fn only_link(&self, id: &EntityId) -> Option<&Link> {
+        self.links.get(&id.number).and_then(|links| links.first())
+    }
+
+    fn compare(&self, hub: &Hub, entity: &Entity) -> Match {
+        let Some(schema) = hub.schemas.get(entity.id.kind.as_str()) else {
+            return Match::New;
+        };
+        let Some(link) = self.only_link(&entity.id) else {
+            return Match::New;
+        };
+        let place = (link.key.connection.0, link.key.stream.to_string());
+        let mut holders: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        let mut candidates = BTreeMap::new();
+        for key in hub.keys_of(entity) {
+            let numbers = self.holders.get(&key.key).cloned().unwrap_or_default();
+            for number in &numbers {
+                let Some(other) = self.entities.get(number) else {
+                    continue;
+                };
+                let occupied = self.occupied.contains(&(*number, place.0, place.1.clone()));
+                // Somebody of another system who is not matched either has its
+                // own turn, and then finds this one.
+                if occupied || other.state == EntityState::Live {
+                    candidates.insert(
+                        *number,
+                        Candidate {
+                            entity: other,
+                            occupied,
+                        },
+                    );
+                }
+            }
+            holders.insert(key.key, numbers.into_iter().collect());
+        }
+        matching::find(entity, schema, &holders, &candidates)
+    }
+
+    fn settle_new(&mut self, entity: &Entity) {
+        let mut entity = entity.clone();
+        entity.state = EntityState::Live;
+        entity.dirty = true;
+        self.entities.insert(entity.id.number, entity.clone());
+        self.changed.insert(entity.id.number, entity);
+    }
+
+    fn move_keys(&mut self, before: Vec<MatchKey>, after: Vec<MatchKey>) {
+        for key in after {
+            if !before.contains(&key) {
+                self.holders
+                    .entry(key.key.clone())
+                    .or_default()
+                    .insert(key.entity);
+                self.keys_added.push(key);
+            }
+        }
+    }
+
+    fn drop_keys(&mut self, keys: Vec<MatchKey>) {
+        for key in keys {
+            if let Some(holders) = self.holders.get_mut(&key.key) {
+                holders.remove(&key.entity);
+            }
+            self.keys_removed.push(key);
+        }
+    }
+
+    fn collect(self, out: &mut Changeset) {
+        out.entities.extend(self.changed.into_values());
+        out.keys_added.extend(self.keys_added);
+        out.keys_removed.extend(self.keys_removed);
+    }
+}
+
+/// The event of a decision that a person made at the hub.
+pub(crate) async fn decided(
+    hub: &Hub,
+    entity: &EntityId,
+    run: RunId,
+    by: &str,
+    what: String,
+    changes: Vec<(
+        concord_core::FieldName,
+        concord_core::Value,
+        concord_core::Value,
+    )>,
+) -> Result<Event, EngineError> {
+    Ok(Event {
+        id: hub.numbers.next(&Sequence::Event).await?,
+        entity: entity.clone(),
+        at: hub.clock.now(),
+        run,
+        origin: Origin::Person(by.to_owned()),
+        what,
+        changes,
+        link: None,
+    })
+}

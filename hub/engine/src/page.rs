@@ -1,0 +1,631 @@
+//! One page of observations becomes one changeset.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use concord_core::changeset::MatchKey;
+use concord_core::ports::Sequence;
+use concord_core::record::{Absence, Change, RemoteRecord};
+use concord_core::state::{
+    EntityState, Event, Hold, Intent, IntentAction, Link, LinkKey, LinkState, Origin, Quarantined,
+};
+use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, RunId, Timestamp, Value};
+use concord_sync::absence::{self, Conclusion, Noticed};
+use concord_sync::absorb::{Absorbed, absorb};
+use concord_sync::lens::Lens;
+use concord_sync::matching;
+use concord_sync::observe::{Belief, Read, believe};
+use concord_sync::scene::Held;
+
+use crate::error::EngineError;
+use crate::hub::{Connection, Hub, Stream};
+use crate::references::Known;
+
+/// What a page did, for the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PageCounts {
+    pub records: u64,
+    pub new: u64,
+    pub changed: u64,
+    pub gone: u64,
+    pub conflicts: u64,
+    pub held: u64,
+    pub quarantined: u64,
+}
+
+impl std::ops::AddAssign for PageCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.new += other.new;
+        self.changed += other.changed;
+        self.gone += other.gone;
+        self.conflicts += other.conflicts;
+        self.held += other.held;
+        self.quarantined += other.quarantined;
+    }
+}
+
+/// What is known before the page is looked at.
+struct Before {
+    links: HashMap<RemoteId, Link>,
+    entities: HashMap<EntityId, Entity>,
+    holds: HashMap<EntityId, Vec<Hold>>,
+    /// Entities with an open intent in this stream.
+    open: BTreeSet<EntityId>,
+    /// Creates of this stream that may have arrived.
+    creates: Vec<Intent>,
+    known: Known,
+}
+
+pub(crate) struct PageOf<'a> {
+    pub hub: &'a Hub,
+    pub connection: &'a Connection,
+    pub stream: &'a Stream,
+    pub read: Read,
+    pub run: RunId,
+    /// The full walk under way, if one is.
+    pub walk: Option<i64>,
+    pub noticed: Noticed,
+}
+
+impl PageOf<'_> {
+    /// Fills a changeset with what the changes say.  The caller adds the cursor
+    /// and commits.
+    pub async fn absorb(
+        &self,
+        changes: Vec<Change>,
+        out: &mut Changeset,
+    ) -> Result<PageCounts, EngineError> {
+        let before = self.look_up(&changes).await?;
+        let mut page = Page {
+            of: self,
+            before,
+            counts: PageCounts::default(),
+            out,
+        };
+        for change in changes {
+            page.counts.records += 1;
+            page.change(change).await?;
+        }
+        let counts = page.counts;
+        self.wake_waiting(out).await?;
+        Ok(counts)
+    }
+
+    /// Records whose references waited for what this page brought are read
+    /// again.
+    async fn wake_waiting(&self, out: &mut Changeset) -> Result<(), EngineError> {
+        let name = &self.stream.name;
+        let mut lenses = self
+            .connection
+            .streams
+            .iter()
+            .flat_map(|s| &s.mapping.lenses);
+        if out.links.is_empty() || !lenses.any(|lens| lens.refers_to() == Some(name)) {
+            return Ok(());
+        }
+        let store = self.hub.store.as_ref();
+        let ids: Vec<RemoteId> = out
+            .links
+            .iter()
+            .filter(|link| link.key.stream == *name)
+            .map(|link| link.key.remote_id.clone())
+            .collect();
+        let now = self.hub.clock.now();
+        let mut waiting: BTreeMap<LinkKey, ()> = BTreeMap::new();
+        for wait in store.waiting_for(self.connection.id(), name, &ids).await? {
+            waiting.insert(wait.link, ());
+        }
+        for key in waiting.into_keys() {
+            let at_hand = out.links.iter_mut().find(|link| link.key == key);
+            if let Some(link) = at_hand {
+                link.again_at = Some(now);
+            } else {
+                let ids = std::slice::from_ref(&key.remote_id);
+                for mut link in store.links(key.connection, &key.stream, ids).await? {
+                    link.again_at = Some(now);
+                    out.links.push(link);
+                }
+            }
+            out.waiting_cleared.push(key);
+        }
+        Ok(())
+    }
+
+    async fn look_up(&self, changes: &[Change]) -> Result<Before, EngineError> {
+        let store = self.hub.store.as_ref();
+        let id = self.connection.id();
+        let ids: BTreeSet<RemoteId> = changes.iter().filter_map(Change::id).cloned().collect();
+        let ids: Vec<RemoteId> = ids.into_iter().collect();
+        let links = store.links(id, &self.stream.name, &ids).await?;
+        let entity_ids: BTreeSet<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
+        let entity_ids: Vec<EntityId> = entity_ids.into_iter().collect();
+        let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
+        let mut open = BTreeSet::new();
+        let mut entities = HashMap::new();
+        if !entity_ids.is_empty() {
+            for entity in store.entities(&entity_ids).await? {
+                entities.insert(entity.id.clone(), entity);
+            }
+            for hold in store.holds(&entity_ids).await? {
+                holds.entry(hold.entity.clone()).or_default().push(hold);
+            }
+            let intents = store.open_intents_of(&entity_ids).await?;
+            open.extend(
+                intents
+                    .into_iter()
+                    .filter(|i| self.is_here(i))
+                    .map(|i| i.entity),
+            );
+        }
+        let creates = if self.stream.caps.create {
+            self.hub.open_creates(self.connection, self.stream).await?
+        } else {
+            Vec::new()
+        };
+        let records = changes.iter().filter_map(|change| match change {
+            Change::Upsert(record) => Some(&record.fields),
+            _ => None,
+        });
+        let known = Known::of_records(store, self.connection, self.stream, records).await?;
+        let links = links
+            .into_iter()
+            .map(|link| (link.key.remote_id.clone(), link))
+            .collect();
+        Ok(Before {
+            links,
+            entities,
+            holds,
+            open,
+            creates,
+            known,
+        })
+    }
+
+    fn is_here(&self, intent: &Intent) -> bool {
+        intent.connection == self.connection.id() && intent.stream == self.stream.name
+    }
+
+    fn key(&self, id: &RemoteId) -> LinkKey {
+        LinkKey {
+            connection: self.connection.id(),
+            stream: self.stream.name.clone(),
+            remote_id: id.clone(),
+        }
+    }
+}
+
+struct Page<'a> {
+    of: &'a PageOf<'a>,
+    before: Before,
+    counts: PageCounts,
+    out: &'a mut Changeset,
+}
+
+impl Page<'_> {
+    async fn change(&mut self, change: Change) -> Result<(), EngineError> {
+        match change {
+            Change::Upsert(record) => match self.before.links.remove(&record.id) {
+                Some(link) => self.known_record(link, &record).await,
+                None => self.new_record(&record).await,
+            },
+            Change::Gone { id, absence, .. } => match self.before.links.remove(&id) {
+                Some(link) => self.gone(link, &absence).await,
+                None => Ok(()),
+            },
+            Change::Malformed { id, reason, raw } => {
+                let id = id.unwrap_or_else(|| RemoteId::new(""));
+                self.quarantine(id, reason, raw);
+                Ok(())
+            }
+        }
+    }
+
+    fn quarantine(&mut self, remote_id: RemoteId, reason: String, raw: String) {
+        self.counts.quarantined += 1;
+        self.out.quarantined.push(Quarantined {
+            connection: self.of.connection.id(),
+            stream: self.of.stream.name.clone(),
+            remote_id,
+            reason,
+            raw,
+            at: self.of.hub.clock.now(),
+        });
+    }
+
+    async fn known_record(
+        &mut self,
+        mut link: Link,
+        record: &RemoteRecord,
+    ) -> Result<(), EngineError> {
+        let Some(mut entity) = self.before.entities.remove(&link.entity) else {
+            self.quarantine(
+                record.id.clone(),
+                format!(
+                    "its link names {}, which is not there; run `concord verify`",
+                    link.entity
+                ),
+                String::new(),
+            );
+            return Ok(());
+        };
+        let open = self.before.open.contains(&link.entity);
+        let before = link.clone();
+        if let Some(walk) = self.of.walk {
+            link.walk = walk;
+        }
+        let hub = self.of.hub;
+        let scene = hub.scene(
+            self.of.connection,
+            self.of.stream,
+            &self.before.known,
+            hub.clock.now(),
+        );
+        match believe(record, self.of.read, &link, open, &scene) {
+            Belief::Believed => {}
+            Belief::Outdated => {
+                self.keep_link(&before, link);
+                self.before.entities.insert(entity.id.clone(), entity);
+                return Ok(());
+            }
+            Belief::ReadAgain { at } => {
+                // An intent's own settling reads the record again, so what is
+                // open needs no date of its own.
+                link.again_at = Some(link.again_at.map_or(at, |known| known.min(at)));
+                self.keep_link(&before, link);
+                self.before.entities.insert(entity.id.clone(), entity);
+                return Ok(());
+            }
+        }
+        if !self.of.stream.read.admits(&entity, Some(&record.fields)) {
+            link.state = LinkState::OutOfScope;
+            link.again_at = None;
+            self.keep_link(&before, link);
+            self.before.entities.insert(entity.id.clone(), entity);
+            return Ok(());
+        }
+        let held = Held::of(
+            self.before
+                .holds
+                .get(&entity.id)
+                .map_or(&[][..], Vec::as_slice),
+        );
+        let was_away = before.state != LinkState::Live;
+        let none = |_: &Lens| false;
+        let keys_before = self.keys(&entity);
+        let absorbed = absorb(
+            &mut link,
+            &mut entity,
+            record,
+            self.of.read,
+            &none,
+            &held,
+            &scene,
+        );
+        let what = if was_away { "seen again" } else { "changed" };
+        let changed = was_away || !absorbed.changes.is_empty();
+        let debt = absorbed.debt || was_away;
+        self.take(
+            absorbed,
+            &link,
+            &entity,
+            record,
+            if changed { Some(what) } else { None },
+        )
+        .await?;
+        if debt && entity.state == EntityState::Live {
+            entity.dirty = true;
+        }
+        if changed || debt {
+            self.move_keys(keys_before, &entity);
+            self.out.entities.push(entity.clone());
+        }
+        self.counts.changed += u64::from(changed);
+        self.before.entities.insert(entity.id.clone(), entity);
+        self.keep_link(&before, link);
+        Ok(())
+    }
+
+    /// Writes a link only where something about it changed: a page of touches
+    /// costs no row.
+    fn keep_link(&mut self, before: &Link, link: Link) {
+        if *before != link {
+            self.out.links.push(link);
+        }
+    }
+
+    fn keys(&self, entity: &Entity) -> Vec<MatchKey> {
+        match self.of.hub.schemas.get(entity.id.kind.as_str()) {
+            Some(schema) => matching::keys(entity, schema),
+            None => Vec::new(),
+        }
+    }
+
+    fn move_keys(&mut self, before: Vec<MatchKey>, entity: &Entity) {
+        let after = self.keys(entity);
+        self.out
+            .keys_removed
+            .extend(before.iter().filter(|key| !after.contains(key)).cloned());
+        self.out
+            .keys_added
+            .extend(after.into_iter().filter(|key| !before.contains(key)));
+    }
+
+    async fn new_record(&mut self, record: &RemoteRecord) -> Result<(), EngineError> {
+        if record.partial {
+            // A hint about a record that is not known: the next pull brings it.
+            return Ok(());
+        }
+        if self.is_of_open_create(record) {
+            // It may be what a create of ours made.  The create is settled
+            // first; the record is then linked by it or comes again.
+            return Ok(());
+        }
+        let hub = self.of.hub;
+        let kind = self.of.stream.kind().clone();
+        let number = hub.numbers.next(&Sequence::Entity(kind.clone())).await?;
+        let mut entity = Entity::new(EntityId { kind, number });
+        let shared = hub.is_shared(&entity.id.kind);
+        entity.state = if shared {
+            EntityState::Unmatched
+        } else {
+            EntityState::Live
+        };
+        entity.dirty = shared;
+        let mut link = new_link(self.of.key(&record.id), entity.id.clone());
+        link.walk = self.of.walk.unwrap_or(0);
+        let scene = hub.scene(
+            self.of.connection,
+            self.of.stream,
+            &self.before.known,
+            hub.clock.now(),
+        );
+        let none = |_: &Lens| false;
+        let absorbed = absorb(
+            &mut link,
+            &mut entity,
+            record,
+            self.of.read,
+            &none,
+            &Held::default(),
+            &scene,
+        );
+        if !self.of.stream.read.admits(&entity, Some(&record.fields)) {
+            return Ok(());
+        }
+        self.counts.new += 1;
+        // The values themselves stand in the entity with their origin, so the
+        // event of a first sight does not repeat them.
+        let absorbed = Absorbed {
+            changes: Vec::new(),
+            ..absorbed
+        };
+        self.take(absorbed, &link, &entity, record, Some("first seen"))
+            .await?;
+        self.out.keys_added.extend(self.keys(&entity));
+        self.out.entities.push(entity);
+        self.out.links.push(link);
+        Ok(())
+    }
+
+    /// A create whose answer is missing, and whose identifying values this
+    /// record holds.
+    fn is_of_open_create(&self, record: &RemoteRecord) -> bool {
+        self.before.creates.iter().any(|intent| {
+            let mut equal = intent.payload.iter().filter(|(_, value)| !is_empty(value));
+            equal.clone().next().is_some()
+                && equal.all(|(name, value)| {
+                    record
+                        .fields
+                        .get(name)
+                        .is_none_or(|held| is_empty(held) || alike(held, value))
+                })
+        })
+    }
+
+    /// Takes over what absorbing left to be written down.
+    async fn take(
+        &mut self,
+        absorbed: Absorbed,
+        link: &Link,
+        entity: &Entity,
+        record: &RemoteRecord,
+        what: Option<&str>,
+    ) -> Result<(), EngineError> {
+        self.counts.conflicts += absorbed.conflicts.len() as u64;
+        self.counts.held += absorbed.holds.len() as u64;
+        self.of
+            .hub
+            .write_down(absorbed, link, entity, self.of.run, what, self.out)
+            .await?;
+        if self
+            .out
+            .quarantined
+            .last()
+            .is_some_and(|q| q.remote_id == record.id)
+        {
+            self.counts.quarantined += 1;
+        }
+        Ok(())
+    }
+
+    async fn gone(&mut self, mut link: Link, absence: &Absence) -> Result<(), EngineError> {
+        if matches!(link.state, LinkState::Gone | LinkState::Merged) {
+            return Ok(());
+        }
+        let before = link.clone();
+        let hub = self.of.hub;
+        let now = hub.clock.now();
+        let conclusion = absence::judge(
+            &mut link,
+            absence,
+            self.of.noticed,
+            &self.of.stream.caps,
+            now,
+        );
+        let mut moved = None;
+        let what = match &conclusion {
+            Conclusion::Gone => Some("deleted at the system".to_owned()),
+            Conclusion::Hidden if before.state != LinkState::Hidden => {
+                Some("cannot be seen any more; nothing says that it was deleted".to_owned())
+            }
+            Conclusion::Merged(into) => {
+                moved = self.follow_merge(&link, into).await?;
+                Some(format!("merged into {into} at the system"))
+            }
+            Conclusion::Hidden | Conclusion::Confirm { .. } => None,
+        };
+        if let Some(what) = what {
+            self.counts.gone += 1;
+            let event = Event {
+                id: hub.numbers.next(&Sequence::Event).await?,
+                entity: link.entity.clone(),
+                at: now,
+                run: self.of.run,
+                origin: Origin::Connection(self.of.connection.id()),
+                what,
+                changes: Vec::new(),
+                link: Some(link.key.clone()),
+            };
+            self.out.events.push(event);
+        }
+        self.out.links.extend(moved);
+        self.keep_link(&before, link);
+        Ok(())
+    }
+
+    /// Merged into a record that nobody knows yet: the link moves there, and is
+    /// read at once.  One that is linked already stands for itself.
+    async fn follow_merge(
+        &self,
+        link: &Link,
+        into: &RemoteId,
+    ) -> Result<Option<Link>, EngineError> {
+        let hub = self.of.hub;
+        let ids = std::slice::from_ref(into);
+        let known = hub
+            .store
+            .links(self.of.connection.id(), &self.of.stream.name, ids)
+            .await?;
+        if !known.is_empty() {
+            return Ok(None);
+        }
+        let mut moved = link.clone();
+        moved.key.remote_id = into.clone();
+        moved.state = LinkState::Live;
+        moved.version = None;
+        moved.again_at = Some(hub.clock.now());
+        moved.missing_since = None;
+        Ok(Some(moved))
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(str::is_empty)
+}
+
+fn alike(held: &Value, sent: &Value) -> bool {
+    match (held, sent) {
+        (Value::String(a), Value::String(b)) => a.trim().to_lowercase() == b.trim().to_lowercase(),
+        (a, b) => a == b,
+    }
+}
+
+pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
+    Link {
+        key,
+        entity,
+        state: LinkState::Live,
+        version: None,
+        modified_at: None,
+        raw: Fields::new(),
+        sent: Fields::new(),
+        mapping: String::new(),
+        // Nothing was seen of it before: its edits may be of any time.
+        read_at: Timestamp::ZERO,
+        written_at: None,
+        walk: 0,
+        again_at: None,
+        missing_since: None,
+        first_contact: Vec::new(),
+        refused: Fields::new(),
+    }
+}
+
+impl Hub {
+    /// Creates of a stream that were sent and have no answer.
+    pub(crate) async fn open_creates(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+    ) -> Result<Vec<Intent>, EngineError> {
+        let filter = concord_core::ports::IntentFilter {
+            connection: Some(connection.id()),
+            stream: Some(stream.name.clone()),
+            open_only: true,
+            limit: 1_000,
+            ..Default::default()
+        };
+        let mut intents = self.store.intents(&filter).await?;
+        intents.retain(|i| i.action == IntentAction::Create && i.sent_at.is_some());
+        Ok(intents)
+    }
+
+    /// Adds what absorbing or settling left to be written down to a changeset:
+    /// conflicts, holds, waits, unfit fields and one event.
+    pub(crate) async fn write_down(
+        &self,
+        absorbed: Absorbed,
+        link: &Link,
+        entity: &Entity,
+        run: RunId,
+        what: Option<&str>,
+        out: &mut Changeset,
+    ) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        for mut conflict in absorbed.conflicts {
+            conflict.id = self.numbers.next(&Sequence::Conflict).await?;
+            out.conflicts.push(conflict);
+        }
+        out.holds.extend(absorbed.holds);
+        out.waiting.extend(absorbed.waiting);
+        if !absorbed.unfit.is_empty() {
+            let reasons: Vec<String> = absorbed
+                .unfit
+                .into_iter()
+                .map(|(_, reason)| reason)
+                .collect();
+            out.quarantined.push(Quarantined {
+                connection: link.key.connection,
+                stream: link.key.stream.clone(),
+                remote_id: link.key.remote_id.clone(),
+                reason: reasons.join("; "),
+                raw: String::new(),
+                at: now,
+            });
+        }
+        let Some(what) = what else { return Ok(()) };
+        out.events.push(Event {
+            id: self.numbers.next(&Sequence::Event).await?,
+            entity: entity.id.clone(),
+            at: now,
+            run,
+            origin: Origin::Connection(link.key.connection),
+            what: what.to_owned(),
+            changes: absorbed.changes,
+            link: Some(link.key.clone()),
+        });
+        Ok(())
+    }
+}
+
+/// Changes by id, so that a record that a page names twice is seen.
+pub(crate) fn repeated(changes: &[Change]) -> Vec<RemoteId> {
+    let mut seen: BTreeMap<&RemoteId, u32> = BTreeMap::new();
+    for id in changes.iter().filter_map(Change::id) {
+        *seen.entry(id).or_default() += 1;
+    }
+    seen.into_iter()
+        .filter(|(_, times)| *times > 1)
+        .map(|(id, _)| id.clone())
+        .collect()
+}

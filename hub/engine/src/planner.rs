@@ -1,0 +1,327 @@
+//! What would be written, as values; and, when it is to be done, the intents.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use concord_core::ports::Sequence;
+use concord_core::state::{Entity, Hold, Intent, IntentAction, IntentState, Link, Review};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Fields, IntentId, Kind, RemoteId, RunId, StreamName,
+};
+use concord_sync::emit::{self, Debt, Target};
+use concord_sync::scene::Held;
+use serde::Serialize;
+
+use crate::error::EngineError;
+use crate::hub::{Connection, Hub, Stream};
+use crate::progress::Progress;
+use crate::references::Known;
+
+const CHUNK: u32 = 200;
+
+/// One write of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedWrite {
+    pub connection: String,
+    pub stream: StreamName,
+    pub entity: EntityId,
+    pub remote_id: Option<RemoteId>,
+    pub action: IntentAction,
+    /// Canonical values to bring over, by field.
+    pub values: Fields,
+    /// What was last agreed on, for the same fields.
+    pub before: Fields,
+    /// Why it would not be done yet.
+    pub blocked: Option<String>,
+}
+
+/// A difference at first contact that the plan's approval decides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FirstDifference {
+    pub connection: String,
+    pub entity: EntityId,
+    pub field: String,
+    pub canonical: concord_core::Value,
+    pub remote: concord_core::Value,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    pub writes: Vec<PlannedWrite>,
+    pub first_contact: Vec<FirstDifference>,
+}
+
+/// What stands around a chunk of entities.
+struct Surroundings {
+    links: HashMap<EntityId, Vec<Link>>,
+    holds: HashMap<EntityId, Vec<Hold>>,
+    open: BTreeSet<(EntityId, i64, String)>,
+}
+
+/// What keeps creates back, found once per look.
+pub(crate) struct Gates {
+    unread: Vec<String>,
+    /// Entities that a record of this stream may be, which a person decides.
+    in_review: BTreeSet<(EntityId, i64, String)>,
+}
+
+impl Gates {
+    fn create(
+        &self,
+        entity: &EntityId,
+        connection: ConnectionId,
+        stream: &StreamName,
+    ) -> Option<emit::Reason> {
+        if !self.unread.is_empty() {
+            let waits = self.unread.join(", ");
+            return Some(Cow::Owned(format!(
+                "{waits} has not been read to its end yet"
+            )));
+        }
+        self.in_review
+            .contains(&(entity.clone(), connection.0, stream.to_string()))
+            .then_some(Cow::Borrowed(
+                "a record there may be this one: decide with `concord matches list`",
+            ))
+    }
+}
+
+impl Hub {
+    pub(crate) async fn gates(&self, kind: &Kind) -> Result<Gates, EngineError> {
+        let reviews: Vec<Review> = self.store.reviews(true, 100_000).await?;
+        let in_review = reviews
+            .into_iter()
+            .flat_map(|review| {
+                let (connection, stream) =
+                    (review.link.connection.0, review.link.stream.to_string());
+                review
+                    .candidates
+                    .into_iter()
+                    .map(move |c| (c, connection, stream.clone()))
+            })
+            .collect();
+        Ok(Gates {
+            unread: self.unread(kind).await?,
+            in_review,
+        })
+    }
+
+    /// Everything that is owed now, nothing written down.
+    pub async fn plan(&self) -> Result<Plan, EngineError> {
+        let mut plan = Plan::default();
+        for kind in self.kinds() {
+            let gates = self.gates(&kind).await?;
+            let mut after = 0;
+            let mut looked_at = 0;
+            loop {
+                let chunk = self.store.dirty_entities(&kind, after, CHUNK).await?;
+                let Some(last) = chunk.last() else { break };
+                after = last.id.number;
+                looked_at += chunk.len() as u64;
+                self.plan_chunk(&chunk, &gates, &mut plan).await?;
+                self.watch.tell(Progress::Planning { looked_at });
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn plan_chunk(
+        &self,
+        chunk: &[Entity],
+        gates: &Gates,
+        plan: &mut Plan,
+    ) -> Result<(), EngineError> {
+        let around = self.surroundings(chunk).await?;
+        for entity in chunk {
+            for (connection, stream, debt, link) in self.debts(entity, &around, gates) {
+                plan.writes.push(PlannedWrite {
+                    connection: connection.row.name.clone(),
+                    stream: stream.name.clone(),
+                    entity: entity.id.clone(),
+                    remote_id: link.map(|link| link.key.remote_id.clone()),
+                    action: debt.action,
+                    values: debt.values,
+                    before: debt.before,
+                    blocked: debt.blocked.map(Cow::into_owned),
+                });
+            }
+            for link in around.links.get(&entity.id).into_iter().flatten() {
+                let Some(connection) = self.connection(link.key.connection) else {
+                    continue;
+                };
+                for field in &link.first_contact {
+                    plan.first_contact.push(FirstDifference {
+                        connection: connection.row.name.clone(),
+                        entity: entity.id.clone(),
+                        field: field.to_string(),
+                        canonical: entity.value(field.as_str()).clone(),
+                        remote: link.sent.get(field.as_str()).cloned().unwrap_or_default(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn surroundings(&self, chunk: &[Entity]) -> Result<Surroundings, EngineError> {
+        let ids: Vec<EntityId> = chunk.iter().map(|entity| entity.id.clone()).collect();
+        let mut links: HashMap<EntityId, Vec<Link>> = HashMap::new();
+        for link in self.store.links_of(&ids).await? {
+            links.entry(link.entity.clone()).or_default().push(link);
+        }
+        let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
+        for hold in self.store.holds(&ids).await? {
+            holds.entry(hold.entity.clone()).or_default().push(hold);
+        }
+        let intents = self.store.open_intents_of(&ids).await?;
+        let open = intents
+            .into_iter()
+            .map(|i| (i.entity, i.connection.0, i.stream.to_string()))
+            .collect();
+        Ok(Surroundings { links, holds, open })
+    }
+
+    /// What every stream of the entity's kind is owed.
+    fn debts<'a>(
+        &'a self,
+        entity: &Entity,
+        around: &'a Surroundings,
+        gates: &Gates,
+    ) -> Vec<(&'a Connection, &'a Stream, Debt, Option<&'a Link>)> {
+        let held = Held::of(around.holds.get(&entity.id).map_or(&[][..], Vec::as_slice));
+        let links = around.links.get(&entity.id).map_or(&[][..], Vec::as_slice);
+        let no_references = Known::default();
+        let now = self.clock.now();
+        let mut debts = Vec::new();
+        for connection in &self.connections {
+            for stream in connection
+                .streams
+                .iter()
+                .filter(|s| *s.kind() == entity.id.kind)
+            {
+                if !stream.caps.writes() {
+                    continue;
+                }
+                // A live link is the one to write to; any other only says that
+                // the place is taken.
+                let here = |link: &&Link| {
+                    link.key.connection == connection.id() && link.key.stream == stream.name
+                };
+                let live = links
+                    .iter()
+                    .filter(here)
+                    .find(|l| l.state == concord_core::state::LinkState::Live);
+                let link = live.or_else(|| links.iter().find(here));
+                let place = (
+                    entity.id.clone(),
+                    connection.id().0,
+                    stream.name.to_string(),
+                );
+                let target = Target {
+                    scene: self.scene(connection, stream, &no_references, now),
+                    write: &stream.write,
+                    link,
+                    open: around.open.contains(&place),
+                    create_blocked: gates.create(&entity.id, connection.id(), &stream.name),
+                };
+                if let Some(debt) = emit::debt(entity, &target, &held, &|id| self.is_approved(id)) {
+                    debts.push((connection, stream, debt, link));
+                }
+            }
+        }
+        debts
+    }
+
+    /// Writes down an intent for everything that is owed and not blocked.
+    /// Gives the number of new intents.
+    pub(crate) async fn emit(&self, run: RunId) -> Result<u64, EngineError> {
+        let mut made = 0;
+        for kind in self.kinds() {
+            let gates = self.gates(&kind).await?;
+            let mut after = 0;
+            loop {
+                let chunk = self.store.dirty_entities(&kind, after, CHUNK).await?;
+                let Some(last) = chunk.last() else { break };
+                after = last.id.number;
+                made += self.emit_chunk(chunk, &gates, run).await?;
+                self.extend_lease().await?;
+            }
+        }
+        Ok(made)
+    }
+
+    async fn emit_chunk(
+        &self,
+        chunk: Vec<Entity>,
+        gates: &Gates,
+        run: RunId,
+    ) -> Result<u64, EngineError> {
+        let around = self.surroundings(&chunk).await?;
+        let mut out = Changeset::durable();
+        for mut entity in chunk {
+            let mut blocked = false;
+            for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
+                if debt.blocked.is_some() {
+                    blocked = true;
+                    continue;
+                }
+                out.intents.push(Intent {
+                    id: IntentId(self.numbers.next(&Sequence::Intent).await?),
+                    run,
+                    connection: connection.id(),
+                    stream: stream.name.clone(),
+                    entity: entity.id.clone(),
+                    remote_id: link.map(|link| link.key.remote_id.clone()),
+                    action: debt.action,
+                    state: IntentState::New,
+                    values: debt.values,
+                    before: debt.before,
+                    payload: Fields::new(),
+                    seen: Fields::new(),
+                    base_version: link.and_then(|link| link.version.clone()),
+                    answer_version: None,
+                    created_at: self.clock.now(),
+                    sent_at: None,
+                    deadline: None,
+                    not_before: None,
+                    attempts: 0,
+                    reason: String::new(),
+                });
+            }
+            // What is blocked is looked at again; what waits for an open intent
+            // is marked when that is settled.
+            if !blocked {
+                entity.dirty = false;
+                out.entities.push(entity);
+            }
+        }
+        let made = out.intents.len() as u64;
+        self.store.commit(&out).await?;
+        Ok(made)
+    }
+}
+
+/// Counts per connection and action, for the summary above a plan.
+pub fn summary(plan: &Plan) -> BTreeMap<String, BTreeMap<&'static str, u64>> {
+    let mut counts: BTreeMap<String, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for write in &plan.writes {
+        let what = match write.action {
+            IntentAction::Create => "create",
+            IntentAction::Update => "update",
+            IntentAction::Delete => "delete",
+        };
+        *counts
+            .entry(write.connection.clone())
+            .or_default()
+            .entry(what)
+            .or_default() += 1;
+    }
+    for difference in &plan.first_contact {
+        *counts
+            .entry(difference.connection.clone())
+            .or_default()
+            .entry("differ")
+            .or_default() += 1;
+    }
+    counts
+}
