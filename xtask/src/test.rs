@@ -3,7 +3,6 @@
 //! The suites that need more than this machine's compiler are ignored tests of
 //! the integration binary, in a module named like their flag.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -69,10 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         run::loud("lints", &mut clippy)
     })?;
     steps.step("tests", || {
-        run::loud(
-            "tests",
-            with_plugins(&workspace).args(["test", "--workspace"]),
-        )
+        run::loud("tests", workspace.cargo().args(["test", "--workspace"]))
     })?;
     for suite in arguments.suites() {
         steps.step(suite, || ignored(&workspace, suite))?;
@@ -86,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn ignored(workspace: &Workspace, suite: &str) -> Result<()> {
     let module = format!("{suite}::");
     let words = |last: &[&'static str]| {
-        let mut command = with_plugins(workspace);
+        let mut command = workspace.cargo();
         command
             .args([
                 "test",
@@ -104,13 +100,6 @@ fn ignored(workspace: &Workspace, suite: &str) -> Result<()> {
         bail!("there is no ignored test below `{module}` in tests/integration");
     }
     run::loud(suite, &mut words(&["--nocapture"]))
-}
-
-/// A cargo command whose tests know where the components lie.
-fn with_plugins(workspace: &Workspace) -> Command {
-    let mut command = workspace.cargo();
-    command.env("CONCORD_PLUGINS", workspace.plugins());
-    command
 }
 
 /// What was done and how long it took.

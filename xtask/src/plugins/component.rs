@@ -34,7 +34,7 @@ pub(super) fn make(module: &Path, component: &Path) -> Result<Made> {
     let bytes = ComponentEncoder::default()
         .validate(true)
         .module(&core)
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .context("cannot be made a component")?;
     check(&bytes)?;
     write(component, &bytes)?;
