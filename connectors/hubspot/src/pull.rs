@@ -5,7 +5,8 @@
 //! of ids and always above the last id seen: search takes one sort only and
 //! refuses to page beyond 10,000 results, and so no search ever gets there.
 //! A record that changes behind that place is found by the next run, because
-//! its new time lies after this run's start.
+//! its new time lies after this run's start.  So nothing here is ever too large
+//! for one walk, and no window is asked for.
 
 use concord_sdk::prelude::*;
 use serde::{Deserialize, Serialize};

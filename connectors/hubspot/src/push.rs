@@ -257,7 +257,8 @@ fn applied(write: &Write<'_>, object: &Object<'_>) -> Outcome {
     });
     match object.record() {
         Ok(record) if covers => Outcome::stored(record.partial()),
-        _ => Outcome::applied(object.id.as_ref(), object.version()),
+        Ok(record) => Outcome::applied(record.id, record.version),
+        Err(_) => Outcome::applied(object.id.as_ref(), None),
     }
 }
 

@@ -45,18 +45,10 @@ impl Object<'_> {
         self.updated_at.as_deref().and_then(time::parse)
     }
 
-    /// The last change in milliseconds.  As a number and not as HubSpot's text,
-    /// because that leaves out a fraction of zero and so does not sort.
-    pub fn version(&self) -> Option<String> {
-        self.modified_at()
-            .map(|micros| micros.div_euclid(1_000).to_string())
-    }
-
     pub fn record(&self) -> Result<RemoteRecord, Malformed> {
+        let at = self.modified_at();
         let record = RemoteRecord::raw(self.id.as_ref(), self.properties)?;
-        Ok(record
-            .versioned(self.version())
-            .modified(self.modified_at()))
+        Ok(record.versioned(at.map(version)).modified(at))
     }
 
     /// The record, or that it is archived: an index that lags may still list it.
@@ -110,6 +102,12 @@ impl Object<'_> {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// The last change in milliseconds.  As a number and not as HubSpot's text,
+/// because that leaves out a fraction of zero and so does not sort.
+fn version(micros: i64) -> String {
+    micros.div_euclid(1_000).to_string()
 }
 
 /// Reads `results`, one by one only where they cannot be read all at once, so
