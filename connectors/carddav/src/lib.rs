@@ -70,4 +70,8 @@ impl Connector for CardDav {
     }
 }
 
-concord_sdk::export!(CardDav, manifest = "../manifest.toml");
+concord_sdk::export!(
+    CardDav,
+    manifest = "../manifest.toml",
+    mapping = "../mapping.yaml"
+);

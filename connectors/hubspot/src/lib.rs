@@ -63,4 +63,8 @@ impl Connector for HubSpot {
     }
 }
 
-concord_sdk::export!(HubSpot, manifest = "../manifest.toml");
+concord_sdk::export!(
+    HubSpot,
+    manifest = "../manifest.toml",
+    mapping = "../mapping.yaml"
+);

@@ -84,4 +84,8 @@ impl Connector for Mailchimp {
     }
 }
 
-concord_sdk::export!(Mailchimp, manifest = "../manifest.toml");
+concord_sdk::export!(
+    Mailchimp,
+    manifest = "../manifest.toml",
+    mapping = "../mapping.yaml"
+);

@@ -69,4 +69,8 @@ fn writable(stream: &str) -> Result<(), Fault> {
     }
 }
 
-concord_sdk::export!(Tryton, manifest = "../manifest.toml");
+concord_sdk::export!(
+    Tryton,
+    manifest = "../manifest.toml",
+    mapping = "../mapping.yaml"
+);

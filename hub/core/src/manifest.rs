@@ -12,6 +12,10 @@ use crate::StreamName;
 /// Name of the custom section that carries the manifest's TOML text.
 pub const SECTION: &str = "concord:manifest";
 
+/// Name of the custom section that carries the text of `mapping.yaml`, the
+/// connector's default lenses.
+pub const MAPPING_SECTION: &str = "concord:mapping";
+
 /// The contract's major version that this hub speaks.
 pub const CONTRACT_MAJOR: u64 = 1;
 

@@ -75,28 +75,30 @@ impl<C: Webhooks> webhooks::Guest for Exported<C> {
 
 /// Makes the crate a component: exports the connector and embeds its manifest
 /// as the custom section `concord:manifest`, which the host reads before it
-/// instantiates anything.  The path is relative to the file of the call.
+/// instantiates anything.  Paths are relative to the file of the call.
 ///
-/// `export!(Toy, webhooks, manifest = "../manifest.toml")` exports the
-/// `Webhooks` implementation as well.
+/// `mapping = "../mapping.yaml"` after the manifest embeds the default lenses as
+/// `concord:mapping`, and `webhooks` before it exports the `Webhooks`
+/// implementation as well:
+/// `export!(Toy, webhooks, manifest = "../manifest.toml", mapping = "../mapping.yaml")`.
 #[macro_export]
 macro_rules! export {
-    ($connector:ident, manifest = $path:literal) => {
-        $crate::__embed_manifest!($path);
+    ($connector:ident, manifest = $manifest:literal $(, mapping = $mapping:literal)?) => {
+        $crate::__embed!($manifest $(, $mapping)?);
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Export = $crate::Exported<$connector>;
-    $crate::bindings::export_connector!(Export with_types_in $crate::bindings);
+            $crate::bindings::export_connector!(Export with_types_in $crate::bindings);
         };
     };
-    ($connector:ident, webhooks, manifest = $path:literal) => {
-        $crate::__embed_manifest!($path);
+    ($connector:ident, webhooks, manifest = $manifest:literal $(, mapping = $mapping:literal)?) => {
+        $crate::__embed!($manifest $(, $mapping)?);
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Export = $crate::Exported<$connector>;
-    $crate::bindings::export_connector!(Export with_types_in $crate::bindings);
+            $crate::bindings::export_connector!(Export with_types_in $crate::bindings);
             $crate::bindings::webhooks::export_webhooks!(
                 Export with_types_in $crate::bindings::webhooks
             );
@@ -106,15 +108,23 @@ macro_rules! export {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __embed_manifest {
-    ($path:literal) => {
+macro_rules! __embed {
+    ($manifest:literal $(, $mapping:literal)?) => {
         /// The text of `manifest.toml`.
-        pub const MANIFEST: &str = include_str!($path);
+        pub const MANIFEST: &str = include_str!($manifest);
+        $crate::__embed_section!("concord:manifest", $manifest);
+        $($crate::__embed_section!("concord:mapping", $mapping);)?
+    };
+}
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __embed_section {
+    ($name:literal, $path:literal) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[used]
-            #[unsafe(link_section = "concord:manifest")]
+            #[unsafe(link_section = $name)]
             static SECTION: [u8; include_bytes!($path).len()] = *include_bytes!($path);
         };
     };

@@ -64,7 +64,7 @@ pub struct LawBroken {
 }
 
 /// The names that could have been written, the likeliest first.
-pub(crate) fn expected(wrong: &str, names: &[&str]) -> String {
+pub fn expected(wrong: &str, names: &[&str]) -> String {
     let near = names
         .iter()
         .map(|name| (strsim::osa_distance(wrong, name), name))

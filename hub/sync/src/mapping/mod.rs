@@ -15,7 +15,7 @@ use concord_core::record::StreamInfo;
 use concord_core::{FieldName, Kind, StreamName};
 
 pub use document::At;
-pub use error::{Law, LawBroken, MappingError};
+pub use error::{Law, LawBroken, MappingError, expected};
 
 use crate::lens::Lens;
 use crate::schemas::Schemas;
