@@ -9,7 +9,6 @@ use crate::schemas;
 mod example;
 mod lawful;
 mod lenses;
-mod speed;
 mod written;
 
 /// Company 7 of the system is organization 42; nothing else is linked.
