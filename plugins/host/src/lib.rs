@@ -27,5 +27,6 @@ mod walk;
 pub use connector::{Runtime, WasmConnector};
 pub use error::HostError;
 pub use host::{Host, HostOptions, Plugin};
+pub use inspect::{Inspected, inspect_file};
 pub use limits::Limits;
 pub use redact::Redactor;

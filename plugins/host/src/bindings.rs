@@ -1,0 +1,14 @@
+//! Rust types for the contract, generated from `plugins/wit/v1`.
+
+wasmtime::component::bindgen!({
+    path: "../wit/v1",
+    world: "connector",
+    imports: {
+        "concord:connector/host.send": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+});
+
+pub use concord::connector::host as imports;
+pub use concord::connector::types;

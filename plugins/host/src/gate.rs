@@ -1,0 +1,213 @@
+//! The one way from a connector to the network.
+//!
+//! A request is looked at, waits for its quota, and only then gets the
+//! credential, which the connector never sees.  Where it may go is decided
+//! behind the port `Http`.
+
+use concord_core::Manifest;
+use concord_core::manifest::Auth;
+use concord_core::ports::{HttpError, HttpRequest};
+
+use crate::Runtime;
+use crate::bindings::imports::{HttpError as GuestError, Request, Response};
+
+/// Headers that say whom the request is for, who sends it or where it ends:
+/// RFC 9110 §7.2, §7.6.1, §10.1.1, §11; RFC 9112 §6; RFC 6265.
+const RESERVED: [&str; 12] = [
+    "host",
+    "authorization",
+    "cookie",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "forwarded",
+];
+
+/// CONNECT makes a tunnel past the egress policy; TRACE echoes the credential
+/// (RFC 9110 §9.3.6, §9.3.8).
+const REFUSED_METHODS: [&str; 2] = ["CONNECT", "TRACE"];
+
+/// Sends a request of the connector for this connection.
+pub(crate) async fn send(
+    runtime: &Runtime,
+    manifest: &Manifest,
+    request: Request,
+) -> Result<Response, GuestError> {
+    refusal(manifest, &request).map_or(Ok(()), |why| Err(GuestError::Denied(why)))?;
+    runtime.quota.take(&request.quota).await;
+    // Asked for after the wait, which may outlast a token.
+    let auth = runtime
+        .tokens
+        .header()
+        .await
+        .map_err(|error| GuestError::Unauthorised(error.to_string()))?;
+    let response = runtime
+        .http
+        .send(HttpRequest {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body,
+            auth,
+            timeout: runtime.limits.http_timeout,
+            max_response_bytes: runtime.limits.response_bytes,
+        })
+        .await
+        .map_err(for_guest)?;
+    runtime.quota.observe(&request.quota, &response);
+    Ok(Response {
+        status: response.status,
+        headers: response.headers,
+        body: response.body,
+    })
+}
+
+fn for_guest(error: HttpError) -> GuestError {
+    match error {
+        HttpError::Denied(why) => GuestError::Denied(why),
+        HttpError::Unreachable(why) => GuestError::Unreachable(why),
+        HttpError::NoAnswer(why) => GuestError::NoAnswer(why),
+        HttpError::TooLarge { .. } => GuestError::TooLarge(error.to_string()),
+    }
+}
+
+/// Why this request does not leave, if it does not.
+fn refusal(manifest: &Manifest, request: &Request) -> Option<String> {
+    let method = &request.method;
+    if !is_token(method) || REFUSED_METHODS.contains(&method.to_ascii_uppercase().as_str()) {
+        return Some(format!("the method {method:?} is not allowed"));
+    }
+    for (name, value) in &request.headers {
+        if !is_token(name) {
+            return Some(format!("{name:?} is not the name of a header"));
+        }
+        if is_reserved(manifest, name) {
+            return Some(format!("the header '{name}' is the host's to set"));
+        }
+        if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | b'\0')) {
+            return Some(format!(
+                "the value of the header '{name}' has a line break in it"
+            ));
+        }
+    }
+    let class = &request.quota;
+    // A class of its own making would be a way around the declared ones.
+    if !class.is_empty() && !manifest.quotas.iter().any(|quota| &quota.class == class) {
+        return Some(format!("the manifest declares no quota class '{class}'"));
+    }
+    None
+}
+
+fn is_reserved(manifest: &Manifest, name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let own = match &manifest.auth {
+        Auth::Header { name: own, .. } => own.eq_ignore_ascii_case(&name),
+        Auth::None | Auth::Basic | Auth::Bearer => false,
+    };
+    own || name.starts_with("proxy-") || RESERVED.contains(&name.as_str())
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::tests::MANIFEST;
+
+    fn check(method: &str, header: Option<(&str, &str)>, quota: &str, expected: Option<&str>) {
+        let text = MANIFEST
+            .replace(
+                "auth = { kind = \"bearer\" }",
+                "auth = { kind = \"header\", name = \"X-Vendor-Key\" }",
+            )
+            .replace(
+                "streams = []",
+                "quotas = [{ class = \"search\" }]\nstreams = []",
+            );
+        let manifest = Manifest::parse(&text).unwrap();
+        let request = Request {
+            method: method.into(),
+            url: "https://api.example.com/".into(),
+            headers: header
+                .iter()
+                .map(|(n, v)| ((*n).into(), (*v).into()))
+                .collect(),
+            body: None,
+            quota: quota.into(),
+            repeatable: true,
+        };
+        let found = refusal(&manifest, &request);
+        match expected {
+            None => assert_eq!(found, None, "{method} {header:?} {quota}"),
+            Some(part) => {
+                let found = found.unwrap_or_else(|| panic!("{method} {header:?} {quota} passed"));
+                assert!(found.contains(part), "{found}");
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_requests_pass() {
+        for method in ["GET", "POST", "PATCH", "PROPFIND", "REPORT"] {
+            check(method, Some(("Content-Type", "application/json")), "", None);
+        }
+        check("GET", Some(("If-Match", "\"abc\"")), "search", None);
+    }
+
+    #[test]
+    fn the_hosts_headers_are_refused_in_any_case() {
+        for name in [
+            "Host",
+            "AUTHORIZATION",
+            "authorization",
+            "Cookie",
+            "Proxy-Authorization",
+            "proxy-anything",
+            "Connection",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Upgrade",
+            "x-vendor-key",
+        ] {
+            check("GET", Some((name, "x")), "", Some("is the host's to set"));
+        }
+    }
+
+    #[test]
+    fn a_header_cannot_smuggle_another() {
+        check("GET", Some(("X-A", "1\r\nHost: b")), "", Some("line break"));
+        check("GET", Some(("X-A", "1\nHost: b")), "", Some("line break"));
+        check("GET", Some(("X-A", "1\0")), "", Some("line break"));
+        check(
+            "GET",
+            Some(("X-A: 1\r\nHost", "b")),
+            "",
+            Some("not the name"),
+        );
+        check("GET", Some(("Host ", "b")), "", Some("not the name"));
+        check("GET", Some(("", "b")), "", Some("not the name"));
+    }
+
+    #[test]
+    fn methods_that_tunnel_or_echo_are_refused() {
+        for method in ["CONNECT", "trace", "GET / HTTP/1.1\r\nX: ", ""] {
+            check(method, None, "", Some("is not allowed"));
+        }
+    }
+
+    #[test]
+    fn an_undeclared_quota_class_is_refused() {
+        check("GET", None, "free", Some("no quota class 'free'"));
+    }
+}
