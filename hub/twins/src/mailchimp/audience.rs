@@ -8,7 +8,7 @@ use std::time::Duration;
 use concord_core::Timestamp;
 use serde_json::{Value, json};
 
-use super::member::{Member, Seconds, Status, Surroundings, moment, subscriber_hash};
+use super::member::{Member, Seconds, Status, moment, subscriber_hash};
 use super::merge::{self, MergeField};
 use super::view::{Change, View};
 
@@ -135,13 +135,8 @@ impl Audience {
         &self.view
     }
 
-    pub fn surroundings(&self, with_links: bool) -> Surroundings<'_> {
-        Surroundings {
-            list_id: &self.id,
-            fields: &self.fields,
-            tag_ids: &self.tag_ids,
-            with_links,
-        }
+    pub fn tag_id(&self, name: &str) -> u64 {
+        self.tag_ids.get(name).copied().unwrap_or_default()
     }
 
     pub fn add_field(&mut self, mut field: MergeField) -> &MergeField {

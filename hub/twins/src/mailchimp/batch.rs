@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::member::{Member, Status, render, subscriber_hash};
+use super::member::{Member, Status, subscriber_hash};
 use super::problem::{FieldError, Problem};
+use super::shown::whole;
 use super::write::Writer;
 
 const MOST: usize = 500;
@@ -81,7 +82,7 @@ pub fn subscribe(
             Ok(member) => {
                 let member =
                     retag(writer, member.hash.clone(), fields, sync_tags).unwrap_or(member);
-                let shown = render(&member, &writer.list.surroundings(false));
+                let shown = whole(writer.list, &member);
                 if exists {
                     updated.push(shown)
                 } else {

@@ -5,14 +5,15 @@
 //! skipped or repeated, exactly as with the vendor.
 
 use concord_core::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::audience::Audience;
-use super::member::{Seconds, Status, render, seconds};
+use super::member::{Seconds, Status, seconds};
 use super::problem::{FieldError, Problem};
 use super::select::Selection;
+use super::shown::{Frame, Shown};
 use super::view::{Filter, Order};
-use crate::http::Request;
+use crate::http::{Request, Response};
 
 /// A yes-or-no parameter of a request.
 pub fn is_set(request: &Request, name: &str) -> bool {
@@ -49,7 +50,12 @@ pub fn window(request: &Request, errors: &mut Vec<FieldError>) -> (usize, usize)
     (number("count", 10, 1_000), number("offset", 0, usize::MAX))
 }
 
-pub fn members(list: &mut Audience, request: &Request, now: Timestamp) -> Result<Value, Problem> {
+/// A page of members in the shape of GET lists/{id}/members.
+pub fn members(
+    list: &mut Audience,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Response, Problem> {
     let mut errors = Vec::new();
     let (count, offset) = window(request, &mut errors);
     let filter = filter(request, &mut errors);
@@ -58,9 +64,25 @@ pub fn members(list: &mut Audience, request: &Request, now: Timestamp) -> Result
     }
     let (page, total) = list.view(now).page(&filter, offset, count);
     let selection = selection(request);
-    let around = list.surroundings(selection.keeps(&["members", "_links"]));
-    let shown: Vec<Value> = page.iter().map(|member| render(member, &around)).collect();
-    Ok(selection.apply(json!({"members": shown, "list_id": list.id, "total_items": total})))
+    let keeps = |name: &str| selection.keeps(&[name]);
+    let frame = Frame::new(list, &selection, &["members"]);
+    let shown = || page.iter().map(|member| frame.show(member)).collect();
+    let body = Page {
+        members: keeps("members").then(shown),
+        list_id: keeps("list_id").then_some(&list.id),
+        total_items: keeps("total_items").then_some(total),
+    };
+    Ok(Response::json(200, &body))
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<Shown<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list_id: Option<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_items: Option<usize>,
 }
 
 fn filter(request: &Request, errors: &mut Vec<FieldError>) -> Filter {

@@ -1,13 +1,10 @@
-//! One member of an audience, and how it looks in an answer.
+//! One member of an audience.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use concord_core::Timestamp;
 use md5::{Digest, Md5};
-use serde_json::{Map, Value, json};
-
-use super::merge::{self, MergeField};
+use serde_json::Value;
 
 /// The six states of reference/lists/members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,20 +52,23 @@ pub fn seconds(now: Timestamp) -> Seconds {
 
 /// The vendor writes `2021-03-02T19:04:19+00:00`, and an unset moment as "".
 pub fn moment(at: Option<Seconds>) -> String {
-    at.and_then(|s| jiff::Timestamp::from_second(s).ok())
-        .map(|t| t.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string())
-        .unwrap_or_default()
+    let moment = at.and_then(|s| jiff::Timestamp::from_second(s).ok());
+    let text = moment.map(|moment| moment.to_string()).unwrap_or_default();
+    match text.strip_suffix('Z') {
+        Some(utc) => format!("{utc}+00:00"),
+        None => text,
+    }
 }
 
 /// The lower-case hexadecimal MD5 of a text.
 pub fn md5_hex(text: &str) -> String {
-    Md5::digest(text.as_bytes())
-        .iter()
-        .fold(String::with_capacity(32), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = Md5::digest(text.as_bytes())
+        .into_iter()
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
 }
 
 /// A member's address in the API: "the MD5 hash of the lowercase version of
@@ -140,7 +140,7 @@ impl Member {
         md5_hex(&format!("contact {}", self.web_id))
     }
 
-    fn full_name(&self) -> String {
+    pub fn full_name(&self) -> String {
         let part = |tag: &str| {
             self.merge
                 .get(tag)
@@ -151,87 +151,6 @@ impl Member {
             .trim()
             .to_owned()
     }
-}
-
-/// What of an answer depends on the audience rather than on the member.
-pub struct Surroundings<'a> {
-    pub list_id: &'a str,
-    pub fields: &'a [MergeField],
-    pub tag_ids: &'a BTreeMap<String, u64>,
-    /// Links are a third of a page: they are left out where nobody asked.
-    pub with_links: bool,
-}
-
-/// A member in the shape of GET lists/{id}/members/{hash}.
-pub fn render(member: &Member, around: &Surroundings<'_>) -> Value {
-    let merge_fields: Map<String, Value> = around
-        .fields
-        .iter()
-        .map(|field| {
-            (
-                field.tag.clone(),
-                merge::shown(member.merge.get(&field.tag)),
-            )
-        })
-        .collect();
-    let tags: Vec<Value> = member
-        .tags
-        .iter()
-        .map(|name| json!({"id": around.tag_ids.get(name).copied().unwrap_or(0), "name": name}))
-        .collect();
-    let mut shown = json!({
-        "id": member.hash,
-        "email_address": member.email,
-        "unique_email_id": &member.hash[..10],
-        "contact_id": member.contact_id(),
-        "full_name": member.full_name(),
-        "web_id": member.web_id,
-        "email_type": member.email_type,
-        "status": member.status.name(),
-        "consents_to_one_to_one_messaging": true,
-        "merge_fields": merge_fields,
-        "interests": {},
-        "stats": {"avg_open_rate": 0, "avg_click_rate": 0},
-        "ip_signup": member.ip_signup,
-        "timestamp_signup": moment(member.timestamp_signup),
-        "ip_opt": member.ip_opt,
-        "timestamp_opt": moment(member.timestamp_opt),
-        "member_rating": 2,
-        "last_changed": moment(Some(member.last_changed)),
-        "language": member.language,
-        "vip": member.vip,
-        "email_client": "",
-        "location": {
-            "latitude": 0, "longitude": 0, "gmtoff": 0, "dstoff": 0,
-            "country_code": "", "timezone": "", "region": "",
-        },
-        "source": member.source,
-        "tags_count": tags.len(),
-        "tags": tags,
-        "list_id": around.list_id,
-    });
-    if around.with_links {
-        shown["_links"] = links(around.list_id, &member.hash);
-    }
-    shown
-}
-
-fn links(list_id: &str, hash: &str) -> Value {
-    let members = format!("https://us1.api.mailchimp.com/3.0/lists/{list_id}/members");
-    let link =
-        |rel: &str, method: &str, href: String| json!({"rel": rel, "href": href, "method": method});
-    json!([
-        link("self", "GET", format!("{members}/{hash}")),
-        link("parent", "GET", members.clone()),
-        link("update", "PATCH", format!("{members}/{hash}")),
-        link("upsert", "PUT", format!("{members}/{hash}")),
-        link("delete", "DELETE", format!("{members}/{hash}")),
-        link(
-            "delete_permanent",
-            "POST",
-            format!("{members}/{hash}/actions/delete-permanent")
-        ),
-    ])
 }
 
 #[cfg(test)]

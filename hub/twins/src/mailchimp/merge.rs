@@ -115,8 +115,9 @@ pub fn render(field: &MergeField, list_id: &str) -> Value {
 }
 
 /// A value as an answer shows it: an unset field of any type is "".
-pub fn shown(value: Option<&Value>) -> Value {
-    value.cloned().unwrap_or_else(|| Value::from(""))
+pub fn shown(value: Option<&Value>) -> &Value {
+    static UNSET: Value = Value::String(String::new());
+    value.unwrap_or(&UNSET)
 }
 
 const ADDRESS_PARTS: [&str; 6] = ["addr1", "addr2", "city", "state", "zip", "country"];
@@ -261,7 +262,7 @@ mod tests {
         match expect {
             Ok(value) => {
                 assert_eq!(outcome, Ok(()));
-                assert_eq!(shown(stored.get("F")), value);
+                assert_eq!(shown(stored.get("F")), &value);
             }
             Err(message) => assert_eq!(outcome, Err(vec![FieldError::new("F", message)])),
         }

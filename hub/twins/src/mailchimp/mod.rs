@@ -45,6 +45,7 @@ mod merge;
 mod problem;
 mod screen;
 mod select;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -60,9 +61,10 @@ use crate::control::{Actor, Control, Fate};
 use crate::http::{IN_FLIGHT_HEADER, Request, Response};
 
 use audience::Audience;
-use member::{Seconds, Status, moment, render};
+use member::{Member, Seconds, Status, moment};
 use merge::{FieldType, MergeField};
 use problem::{FieldError, Problem};
+use shown::Frame;
 use write::Writer;
 
 /// The audience that the twin starts with.
@@ -179,7 +181,10 @@ impl Mailchimp {
         };
         match (request.method.as_str(), path) {
             ("GET", []) => Ok(chosen(request, self.account())),
-            ("GET", ["ping"]) => Ok(ok(json!({"health_status": "Everything's Chimpy!"}))),
+            ("GET", ["ping"]) => Ok(Response::json(
+                200,
+                &json!({"health_status": "Everything's Chimpy!"}),
+            )),
             ("GET", ["lists"]) => self.lists(request, now),
             (_, [] | ["ping"] | ["lists"]) => Err(Problem::wrong_method("GET")),
             (_, ["lists", id, rest @ ..]) => {
@@ -264,7 +269,7 @@ impl Mailchimp {
                         note(verb, member["id"].as_str().unwrap_or_default());
                     }
                 }
-                Ok(ok(answer))
+                Ok(Response::json(200, &answer))
             }
             (_, []) => Err(Problem::wrong_method("GET, POST")),
 
@@ -281,11 +286,11 @@ impl Mailchimp {
             }
             (_, ["merge-fields", ..]) => Err(Problem::wrong_method("GET, POST")),
 
-            ("GET", ["members"]) => Ok(ok(listing::members(writer.list, request, now)?)),
+            ("GET", ["members"]) => listing::members(writer.list, request, now),
             ("POST", ["members"]) => {
                 let member = writer.create(&input::object(&request.body)?)?;
                 note("create", &member.hash);
-                Ok(shown(writer.list, &member, request))
+                Ok(one(writer.list, &member, request))
             }
             (_, ["members"]) => Err(Problem::wrong_method("GET, POST")),
 
@@ -295,7 +300,7 @@ impl Mailchimp {
                     .find(key)
                     .cloned()
                     .ok_or_else(Problem::not_found)?;
-                Ok(shown(writer.list, &member, request))
+                Ok(one(writer.list, &member, request))
             }
             ("PUT", ["members", key]) => {
                 let verb = if writer.list.find(key).is_some() {
@@ -305,12 +310,12 @@ impl Mailchimp {
                 };
                 let member = writer.upsert(key, &input::object(&request.body)?)?;
                 note(verb, &member.hash);
-                Ok(shown(writer.list, &member, request))
+                Ok(one(writer.list, &member, request))
             }
             ("PATCH", ["members", key]) => {
                 let member = writer.update(key, &input::object(&request.body)?)?;
                 note("update", &member.hash);
-                Ok(shown(writer.list, &member, request))
+                Ok(one(writer.list, &member, request))
             }
             ("DELETE", ["members", key]) => {
                 let hash = writer.archive(key)?;
@@ -330,7 +335,7 @@ impl Mailchimp {
                     .find(key)
                     .cloned()
                     .ok_or_else(Problem::not_found)?;
-                let tags = render(&member, &writer.list.surroundings(false))["tags"].take();
+                let tags = shown::whole(writer.list, &member)["tags"].take();
                 let total = member.tags.len();
                 Ok(chosen(request, json!({"tags": tags, "total_items": total})))
             }
@@ -345,22 +350,15 @@ impl Mailchimp {
     }
 }
 
-fn ok(body: Value) -> Response {
-    let mut response = Response::json(200, &body);
-    response.headers = vec![(
-        "content-type".to_owned(),
-        "application/json; charset=utf-8".to_owned(),
-    )];
-    response
-}
-
 /// An answer cut down to what `fields` and `exclude_fields` ask for.
 fn chosen(request: &Request, body: Value) -> Response {
-    ok(listing::selection(request).apply(body))
+    Response::json(200, &listing::selection(request).apply(body))
 }
 
-fn shown(list: &Audience, member: &member::Member, request: &Request) -> Response {
-    chosen(request, render(member, &list.surroundings(true)))
+/// One member, cut down as asked for.
+fn one(list: &Audience, member: &Member, request: &Request) -> Response {
+    let selection = listing::selection(request);
+    Response::json(200, &Frame::new(list, &selection, &[]).show(member))
 }
 
 /// The key of `Basic base64(anything:key)`.
@@ -426,5 +424,8 @@ fn add_merge_field(list: &mut Audience, body: &[u8]) -> Result<Response, Problem
         choices: choices.collect(),
     };
     let list_id = list.id.clone();
-    Ok(ok(merge::render(list.add_field(field), &list_id)))
+    Ok(Response::json(
+        200,
+        &merge::render(list.add_field(field), &list_id),
+    ))
 }

@@ -23,8 +23,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::audience::Audience;
-use super::member::{Member, Status, render, seconds, subscriber_hash};
+use super::member::{Member, Status, seconds, subscriber_hash};
 use super::problem::Problem;
+use super::shown::whole;
 use super::write::Writer;
 use super::{Mailchimp, OPENED};
 use crate::control::{Actor, done, read, refused};
@@ -108,9 +109,7 @@ impl Mailchimp {
                 self.control
                     .note(now, Actor::Person, verb, "members", &hash);
                 let list = &self.lists[at];
-                let left = list
-                    .find(&hash)
-                    .map(|m| render(m, &list.surroundings(false)));
+                let left = list.find(&hash).map(|m| whole(list, m));
                 Ok(Response::json(
                     200,
                     &left.unwrap_or_else(|| json!({"id": hash})),
@@ -163,14 +162,13 @@ impl Mailchimp {
 
     fn dump(&self, request: &Request) -> Result<Response, Response> {
         let list = &self.lists[self.list_at(request.parameter("list").as_deref())?];
-        let around = list.surroundings(false);
         let (archived, current): (Vec<_>, Vec<_>) = list
             .members()
             .partition(|member| member.status == Status::Archived);
         let show = |members: Vec<&Arc<Member>>| -> Vec<Value> {
             members
                 .into_iter()
-                .map(|member| render(member, &around))
+                .map(|member| whole(list, member))
                 .collect()
         };
         let body = json!({"results": show(current), "archived": show(archived)});

@@ -24,10 +24,15 @@ impl Selection {
     }
 
     pub fn apply(&self, value: Value) -> Value {
+        self.apply_below(&[], value)
+    }
+
+    /// Cuts a value down that stands at this path of the answer.
+    pub fn apply_below(&self, path: &[&str], value: Value) -> Value {
         if self.include.is_empty() && self.exclude.is_empty() {
             return value;
         }
-        let mut path = Vec::new();
+        let mut path = path.iter().map(|part| (*part).to_owned()).collect();
         self.prune(value, &mut path)
     }
 
