@@ -184,6 +184,7 @@ async fn fetch(
         match param {
             Param::Int(number) => arguments.add(number),
             Param::Text(text) => arguments.add(text),
+            Param::Name(name) => arguments.add(name),
         }
         .map_err(|error| failed(sqlx::Error::Encode(error)))?;
     }

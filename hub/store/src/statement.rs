@@ -14,12 +14,15 @@ use concord_core::ports::StoreError;
 pub(crate) enum Param {
     Int(Option<i64>),
     Text(Option<String>),
+    /// A name that a whole page repeats: shared, not copied.
+    Name(Arc<str>),
 }
 
 /// Appends parameters in the order of the columns they are for.
 pub(crate) trait Params {
     fn int(&mut self, number: impl Into<Option<i64>>);
     fn text(&mut self, text: impl Into<String>);
+    fn name(&mut self, name: Arc<str>);
     fn optional_text(&mut self, text: Option<String>);
     fn truth(&mut self, truth: bool) {
         self.int(i64::from(truth));
@@ -33,6 +36,10 @@ impl Params for Vec<Param> {
 
     fn text(&mut self, text: impl Into<String>) {
         self.push(Param::Text(Some(text.into())));
+    }
+
+    fn name(&mut self, name: Arc<str>) {
+        self.push(Param::Name(name));
     }
 
     fn optional_text(&mut self, text: Option<String>) {

@@ -64,7 +64,7 @@ pub(crate) fn write(
             row.int(conflict.id);
             row.text(conflict_key(conflict)?);
             push_entity(&conflict.entity, row)?;
-            row.text(conflict.field.as_str());
+            row.name(conflict.field.shared());
             push_record(&conflict.link, row)?;
             row.text(conflict.kind.word());
             row.text(document::write(&conflict.base)?);

@@ -67,7 +67,7 @@ pub(crate) fn write(
 }
 
 fn push_key(key: &MatchKey, row: &mut Vec<Param>) -> Result<(), StoreError> {
-    row.text(key.kind.as_str());
+    row.name(key.kind.shared());
     row.text(key.key.as_str());
     row.int(key.entity);
     Ok(())

@@ -53,7 +53,7 @@ pub(crate) fn write(
             row.int(intent.id.0);
             row.int(intent.run.0);
             row.int(intent.connection.0);
-            row.text(intent.stream.as_str());
+            row.name(intent.stream.shared());
             push_entity(&intent.entity, row)?;
             row.optional_text(intent.remote_id.as_ref().map(|id| id.to_string()));
             row.text(intent.action.word());

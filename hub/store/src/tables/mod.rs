@@ -69,8 +69,8 @@ fn tenant_only(tenant: TenantId) -> Vec<Param> {
 
 fn push_record(link: &LinkKey, row: &mut Vec<Param>) -> Result<(), StoreError> {
     row.int(link.connection.0);
-    row.text(link.stream.as_str());
-    row.text(link.remote_id.as_str());
+    row.name(link.stream.shared());
+    row.name(link.remote_id.shared());
     Ok(())
 }
 
@@ -79,7 +79,7 @@ const ENTITY: &str = "kind, entity";
 const ENTITY_TYPES: &[Type] = &[Type::Text, Type::Int];
 
 fn push_entity(id: &EntityId, row: &mut Vec<Param>) -> Result<(), StoreError> {
-    row.text(id.kind.as_str());
+    row.name(id.kind.shared());
     row.int(id.number);
     Ok(())
 }

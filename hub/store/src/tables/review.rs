@@ -52,7 +52,7 @@ pub(crate) fn write(
     out.extend(ASK.statements(&tenant, &asked, |review, row| {
         push_record(&review.link, row)?;
         row.int(review.id);
-        row.text(review.kind.as_str());
+        row.name(review.kind.shared());
         row.text(document::write(&review.candidates)?);
         row.text(review.reason.as_str());
         row.text(document::write(&review.values)?);

@@ -61,7 +61,7 @@ pub(crate) fn write(
     let streams = last_of_each(&changes.streams, |state| (state.connection, &state.stream));
     out.extend(PUT_STREAMS.statements(&tenant, &streams, |state, row| {
         row.int(state.connection.0);
-        row.text(state.stream.as_str());
+        row.name(state.stream.shared());
         row.optional_text(state.cursor.clone());
         row.int(state.walk);
         row.truth(state.walking);

@@ -57,8 +57,8 @@ pub(crate) fn write(
     });
     out.extend(QUARANTINE.statements(&tenant, &quarantined, |record, row| {
         row.int(record.connection.0);
-        row.text(record.stream.as_str());
-        row.text(record.remote_id.as_str());
+        row.name(record.stream.shared());
+        row.name(record.remote_id.shared());
         row.text(nameless_digest(record));
         row.text(record.reason.as_str());
         row.text(record.raw.as_str());
@@ -68,9 +68,9 @@ pub(crate) fn write(
     out.extend(STOP_WAITING.statements(&tenant, &changes.waiting_cleared, push_record)?);
     out.extend(WAIT.statements(&tenant, &changes.waiting, |waiting, row| {
         push_record(&waiting.link, row)?;
-        row.text(waiting.field.as_str());
-        row.text(waiting.wants_stream.as_str());
-        row.text(waiting.wants_id.as_str());
+        row.name(waiting.field.shared());
+        row.name(waiting.wants_stream.shared());
+        row.name(waiting.wants_id.shared());
         Ok(())
     })?);
     Ok(())
