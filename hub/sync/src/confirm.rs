@@ -99,7 +99,11 @@ fn take_stored(intent: &Intent, link: &mut Link, stored: &RemoteRecord, scene: &
         }
     }
     agree(intent, link);
-    link.version.clone_from(&stored.version);
+    // A partial answer says nothing about the other fields, and with its
+    // version the next conditional write would overwrite an edit of those.
+    if !stored.partial {
+        link.version.clone_from(&stored.version);
+    }
 }
 
 fn agree(intent: &Intent, link: &mut Link) {

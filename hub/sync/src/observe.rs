@@ -4,6 +4,8 @@
 //! before our own write, a webhook carries yesterday's body.  What is not
 //! believed is never lost; the record is read again.
 
+use std::cmp::Ordering;
+
 use concord_core::record::RemoteRecord;
 use concord_core::state::Link;
 use concord_core::{Fields, Timestamp};
@@ -63,9 +65,13 @@ pub fn believe(
     }
     if scene.stream.ordered_versions
         && let (Some(seen), Some(known)) = (&record.version, &link.version)
-        && is_older(seen, known)
     {
-        return Belief::Outdated;
+        match compare(seen, known) {
+            Ordering::Less => return Belief::Outdated,
+            // Newer than all that is known, however soon it was read.
+            Ordering::Greater => return Belief::Believed,
+            Ordering::Equal => {}
+        }
     }
     if scene.stream.exact_modified
         && let (Some(seen), Some(known)) = (record.modified_at, link.modified_at)
@@ -84,10 +90,10 @@ pub fn believe(
 }
 
 /// Versions that are numbers are compared as numbers, others as text.
-fn is_older(seen: &str, known: &str) -> bool {
+fn compare(seen: &str, known: &str) -> Ordering {
     match (seen.parse::<u128>(), known.parse::<u128>()) {
-        (Ok(seen), Ok(known)) => seen < known,
-        _ => seen < known,
+        (Ok(seen), Ok(known)) => seen.cmp(&known),
+        _ => seen.cmp(known),
     }
 }
 

@@ -1,0 +1,133 @@
+//! A hub that dies at any commit ends, when it is run again, where an unbroken
+//! one ends, and creates nobody twice (P4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use concord_core::ports::Store;
+use concord_engine::run::Request;
+use serde_json::{Value, json};
+
+use crate::world::{Behaviour, Death, Faulty, World};
+
+/// What every system holds, without its own ids.
+fn ends(world: &World) -> BTreeMap<String, Vec<String>> {
+    let of = |name: &str| {
+        let system = world.system(name);
+        let fields = ["mail", "first", "last", "tel", "title"];
+        let row = |id: &String| {
+            let values: Vec<Value> = fields.iter().map(|field| system.value(id, field)).collect();
+            json!(values).to_string()
+        };
+        let mut rows: Vec<String> = system.ids().iter().map(row).collect();
+        rows.sort();
+        rows
+    };
+    world
+        .systems
+        .iter()
+        .map(|system| (system.name.clone(), of(&system.name)))
+        .collect()
+}
+
+fn people(world: &World) -> (String, String) {
+    let (a, b) = (world.system("a"), world.system("b"));
+    for n in 0..5 {
+        let mail = format!("p{n}@example.com");
+        a.add(json!({"mail": mail, "first": format!("First{n}"), "last": format!("Last{n}")}));
+    }
+    b.add(json!({"mail": "p0@example.com", "first": "First0", "last": "Last0", "tel": "+12025550100"}));
+    b.add(json!({"mail": "q@example.com", "first": "Queenie", "last": "Quill"}));
+    (
+        a.find_by("mail", "p1@example.com").unwrap(),
+        b.find_by("mail", "q@example.com").unwrap(),
+    )
+}
+
+/// A year of the hub's life in two runs.
+async fn live(
+    world: &World,
+    store: Option<Arc<dyn Store>>,
+) -> Result<(), concord_engine::EngineError> {
+    world.clock.advance(Duration::from_secs(300));
+    let store: Arc<dyn Store> = match store {
+        Some(store) => store,
+        None => world.store().await,
+    };
+    let mut hub = world.hub_on(store).await?;
+    let request = Request {
+        approve: true,
+        ..Request::default()
+    };
+    hub.sync(&request).await.map(|_| ())
+}
+
+async fn check(behaviour: fn() -> Behaviour) {
+    let unbroken = World::with([("a", behaviour()), ("b", behaviour())]);
+    let (p1, q) = people(&unbroken);
+    live(&unbroken, None).await.unwrap();
+    unbroken.system("a").edit(&p1, json!({"title": "CTO"}));
+    unbroken
+        .system("b")
+        .edit(&q, json!({"tel": "+12025550111"}));
+    live(&unbroken, None).await.unwrap();
+    let expect = ends(&unbroken);
+    assert_eq!(
+        expect["a"], expect["b"],
+        "an unbroken run comes to agreement"
+    );
+
+    let mut deaths = 0;
+    for n in 1.. {
+        let mut survived = true;
+        for death in [Death::Before(n), Death::After(n)] {
+            let world = World::with([("a", behaviour()), ("b", behaviour())]);
+            let (p1, q) = people(&world);
+            survived &= !dies(&world, death).await;
+            live(&world, None).await.unwrap();
+            world.system("a").edit(&p1, json!({"title": "CTO"}));
+            world.system("b").edit(&q, json!({"tel": "+12025550111"}));
+            survived &= !dies(&world, death).await;
+            for _ in 0..3 {
+                live(&world, None).await.unwrap();
+            }
+            assert_eq!(ends(&world), expect, "{death:?}");
+            deaths += 1;
+        }
+        if survived {
+            break;
+        }
+    }
+    assert!(
+        deaths > 20,
+        "only {deaths} deaths: the run has too few commits to say anything"
+    );
+}
+
+/// Runs a hub that dies where it is told; says whether it came so far.
+async fn dies(world: &World, death: Death) -> bool {
+    let faulty = Arc::new(Faulty::new(world.store().await, death));
+    let result = live(world, Some(faulty.clone())).await;
+    let died = !faulty.survived();
+    assert_eq!(died, result.is_err(), "{death:?}: {result:?}");
+    died
+}
+
+#[tokio::test]
+async fn with_unique_fields_and_versions() {
+    check(Behaviour::default).await;
+}
+
+#[tokio::test]
+async fn where_answers_carry_no_record_and_values_are_rewritten() {
+    check(|| Behaviour {
+        silent: true,
+        rewrite: |field, value| match value.as_str() {
+            Some(text) if field == "title" => json!(text.to_uppercase()),
+            _ => value.clone(),
+        },
+        ..Behaviour::default()
+    })
+    .await;
+}

@@ -1,0 +1,4 @@
+//! Stories: people edit, hubs sync, and the end is what the people expect.
+
+mod agreement;
+mod crash;

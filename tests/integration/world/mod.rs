@@ -1,0 +1,243 @@
+//! A small world for stories: systems in memory behind the Connector port, a
+//! clock that a test moves, and the real engine on the real store.
+
+mod faulty;
+mod system;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use concord_core::ports::{Clock, Store};
+use concord_core::schema::MergeRule;
+use concord_core::state::ConnectionRow;
+use concord_core::{Changeset, ConnectionId, FieldName, Kind, TenantId, Timestamp};
+use concord_engine::config::Direction;
+use concord_engine::hub::{Connection, Options, Stream};
+use concord_engine::progress::Unwatched;
+use concord_engine::run::{Report, Request};
+use concord_engine::{EngineError, Hub};
+use concord_store::{SqliteStore, StoreOptions};
+use concord_sync::mapping::Mapping;
+use concord_sync::scene::Rules;
+use concord_sync::schemas;
+use concord_sync::scope::Filter;
+
+pub use faulty::{Death, Faulty};
+pub use system::{Behaviour, System};
+
+/// A clock that only moves when somebody sleeps or the test says so.
+pub struct WorldClock(Mutex<Timestamp>);
+
+impl WorldClock {
+    pub fn advance(&self, span: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.plus(span);
+    }
+}
+
+#[async_trait]
+impl Clock for WorldClock {
+    fn now(&self) -> Timestamp {
+        // Two looks are never at the same moment, as on a real machine.
+        let mut now = self.0.lock().unwrap();
+        *now = now.plus(Duration::from_micros(1));
+        *now
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.now().0.unsigned_abs())
+    }
+
+    async fn sleep(&self, span: Duration) {
+        self.advance(span);
+    }
+}
+
+/// The stream that every system of the world has, in its own field names.
+pub const MAPPING: &str = "
+version: 1
+streams:
+  people:
+    entity: person
+    fields:
+      email: { path: mail }
+      given_name: { path: first }
+      family_name: { path: last }
+      phone: { path: tel, phone: { region: US } }
+      job_title: { path: title }
+      tags: { path: tags, set: {} }
+";
+
+pub struct World {
+    pub clock: Arc<WorldClock>,
+    pub systems: Vec<Arc<System>>,
+    pub rules: Vec<(&'static str, MergeRule)>,
+    mappings: BTreeMap<String, String>,
+    filters: BTreeMap<String, (Filter, Filter)>,
+    directions: BTreeMap<String, Direction>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new(names: &[&str]) -> Self {
+        Self::with(names.iter().map(|name| (*name, Behaviour::default())))
+    }
+
+    pub fn with<'a>(systems: impl IntoIterator<Item = (&'a str, Behaviour)>) -> Self {
+        let start = Timestamp::parse("2026-11-01T08:00:00Z").unwrap();
+        let clock = Arc::new(WorldClock(Mutex::new(start)));
+        let systems = systems
+            .into_iter()
+            .map(|(name, behaviour)| Arc::new(System::new(name, behaviour, clock.clone())))
+            .collect();
+        Self {
+            clock,
+            systems,
+            rules: Vec::new(),
+            mappings: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            directions: BTreeMap::new(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn map(&mut self, system: &str, mapping: &str) {
+        self.mappings.insert(system.to_owned(), mapping.to_owned());
+    }
+
+    pub fn filter(&mut self, system: &str, read: Filter, write: Filter) {
+        self.filters.insert(system.to_owned(), (read, write));
+    }
+
+    pub fn direct(&mut self, system: &str, direction: Direction) {
+        self.directions.insert(system.to_owned(), direction);
+    }
+
+    pub fn system(&self, name: &str) -> &System {
+        self.systems
+            .iter()
+            .find(|system| system.name == name)
+            .unwrap()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("concord.db")
+    }
+
+    pub async fn store(&self) -> Arc<SqliteStore> {
+        let options = StoreOptions::default();
+        Arc::new(
+            SqliteStore::open(&self.database(), TenantId(1), options)
+                .await
+                .unwrap(),
+        )
+    }
+
+    /// A hub as a fresh process would open it.
+    pub async fn hub(&self) -> Hub {
+        self.hub_on(self.store().await).await.unwrap()
+    }
+
+    pub async fn hub_on(&self, store: Arc<dyn Store>) -> Result<Hub, EngineError> {
+        let schemas = schemas::builtin();
+        let mut known = store.connections().await?;
+        let mut connections = Vec::new();
+        let mut rules = Rules::new(
+            self.systems
+                .iter()
+                .zip(1..)
+                .map(|(s, id)| (ConnectionId(id), s.name.clone())),
+        );
+        for (field, rule) in &self.rules {
+            rules.set(Kind::new("person"), FieldName::new(field), rule.clone());
+        }
+        for (system, id) in self.systems.iter().zip(1..) {
+            let id = ConnectionId(id);
+            let row = match known.iter().position(|row| row.id == id) {
+                Some(at) => known.swap_remove(at),
+                None => {
+                    let row = ConnectionRow {
+                        id,
+                        name: system.name.clone(),
+                        connector: "world".into(),
+                        config: serde_json::Value::Null,
+                        approved_at: None,
+                        held: None,
+                        removed: false,
+                    };
+                    let mut out = Changeset::durable();
+                    out.connections.push(row.clone());
+                    store.commit(&out).await?;
+                    row
+                }
+            };
+            let text = self
+                .mappings
+                .get(&system.name)
+                .map_or(MAPPING, String::as_str);
+            let mut mapping = Mapping::parse(text, &schemas).unwrap();
+            let (name, mapping) = mapping.streams.pop_first().unwrap();
+            let (read, write) = self.filters.get(&system.name).cloned().unwrap_or_default();
+            let direction = self
+                .directions
+                .get(&system.name)
+                .copied()
+                .unwrap_or_default();
+            assert_eq!(name, system.caps().name);
+            let streams = vec![Stream::new(
+                system.caps(),
+                mapping,
+                direction,
+                true,
+                read,
+                write,
+            )];
+            connections.push(Connection {
+                row,
+                connector: system.clone(),
+                streams,
+            });
+        }
+        let options = Options {
+            page_size: 3,
+            ..Options::default()
+        };
+        Hub::open(
+            store,
+            self.clock.clone(),
+            Arc::new(Unwatched),
+            schemas,
+            rules,
+            connections,
+            options,
+        )
+        .await
+    }
+
+    /// One sync by a fresh hub.
+    pub async fn sync(&self) -> Report {
+        self.run(&Request::default()).await
+    }
+
+    /// A first sync whose plan is approved at once.
+    pub async fn approve(&self) -> Report {
+        self.run(&Request {
+            approve: true,
+            ..Request::default()
+        })
+        .await
+    }
+
+    pub async fn run(&self, request: &Request) -> Report {
+        self.clock.advance(Duration::from_secs(60));
+        self.hub().await.sync(request).await.unwrap()
+    }
+
+    /// The writes that reached each system since the last look.
+    pub fn writes(&self) -> usize {
+        self.systems.iter().map(|system| system.take_writes()).sum()
+    }
+}

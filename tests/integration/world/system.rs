@@ -1,0 +1,389 @@
+//! One system in memory, which misbehaves as it is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use concord_core::manifest::Stream as Caps;
+use concord_core::ports::{Clock, Connector};
+use concord_core::record::{
+    Absence, Action, Applied, Change, Description, Op, Outcome, Page, PullMode, RemoteRecord,
+    Selection, StreamInfo,
+};
+use concord_core::{Fault, Fields, Manifest, RemoteId, StreamName, Timestamp, Value};
+use serde_json::json;
+
+use super::WorldClock;
+
+/// What a system does besides keeping records.  The default one is honest:
+/// etags, the stored record in the answer, a delete feed.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// Lines of the stream's manifest in place of the honest ones.
+    pub caps: &'static str,
+    /// Stores another text than it was given.
+    pub rewrite: fn(&str, &Value) -> Value,
+    /// Answers to writes carry no record.
+    pub silent: bool,
+    /// Refuses a record with this value in any field.
+    pub refuses: Option<&'static str>,
+}
+
+pub const HONEST: &str = "
+read = true
+create = true
+update = true
+etags = true
+ordered-versions = true
+answer-is-record = true
+delete-feed = true
+404-means-gone = true
+create-safe = { unique-field = \"mail\" }
+batch-max = 4
+fetch-max = 10
+";
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            caps: HONEST,
+            rewrite: |_, value| value.clone(),
+            silent: false,
+            refuses: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    fields: Fields,
+    version: u64,
+    modified: Timestamp,
+    deleted: bool,
+}
+
+#[derive(Default)]
+struct State {
+    rows: BTreeMap<String, Row>,
+    /// Rises with every change of any row.
+    clock: u64,
+    next: u64,
+    writes: Vec<Op>,
+    /// The next pushes are carried out, and the answer is lost.
+    lose_answers: u32,
+    /// The next pushes fail as a whole.
+    fail: Vec<Fault>,
+    /// Pulls list nothing and say that it is all.
+    blind: bool,
+}
+
+pub struct System {
+    pub name: String,
+    manifest: Manifest,
+    behaviour: Behaviour,
+    clock: Arc<WorldClock>,
+    state: Mutex<State>,
+}
+
+impl System {
+    pub fn new(name: &str, behaviour: Behaviour, clock: Arc<WorldClock>) -> Self {
+        let text = format!(
+            "id = \"world\"\nname = \"World\"\nversion = \"1.0.0\"\ncontract = \"1.0.0\"\n\
+             family = \"crm\"\nauth = {{ kind = \"none\" }}\negress = {{}}\n\
+             [[streams]]\nname = \"people\"\n{}",
+            behaviour.caps
+        );
+        let manifest = Manifest::parse(&text).unwrap();
+        Self {
+            name: name.to_owned(),
+            manifest,
+            behaviour,
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn caps(&self) -> &Caps {
+        &self.manifest.streams[0]
+    }
+
+    /// A person adds a record.
+    pub fn add(&self, fields: Value) -> String {
+        let mut state = self.state();
+        state.next += 1;
+        let id = format!("{}-{}", self.name, state.next);
+        self.put(&mut state, &id, fields.as_object().unwrap());
+        id
+    }
+
+    /// A person changes fields of a record.
+    pub fn edit(&self, id: &str, fields: Value) {
+        let mut state = self.state();
+        self.put(&mut state, id, fields.as_object().unwrap());
+    }
+
+    /// A person deletes a record.
+    pub fn delete(&self, id: &str) {
+        let mut state = self.state();
+        state.clock += 1;
+        let clock = state.clock;
+        let row = state.rows.get_mut(id).unwrap();
+        row.deleted = true;
+        row.version = clock;
+    }
+
+    pub fn lose_answers(&self, count: u32) {
+        self.state().lose_answers = count;
+    }
+
+    pub fn fail_next(&self, fault: Fault) {
+        self.state().fail.push(fault);
+    }
+
+    pub fn blind(&self, blind: bool) {
+        self.state().blind = blind;
+    }
+
+    pub fn take_writes(&self) -> usize {
+        std::mem::take(&mut self.state().writes).len()
+    }
+
+    /// A field of a record as the system holds it.
+    pub fn value(&self, id: &str, field: &str) -> Value {
+        self.state().rows[id]
+            .fields
+            .get(field)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The ids of the records that are not deleted.
+    pub fn ids(&self) -> Vec<String> {
+        let state = self.state();
+        state
+            .rows
+            .iter()
+            .filter(|(_, row)| !row.deleted)
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// The record that holds a value.
+    pub fn find_by(&self, field: &str, value: &str) -> Option<String> {
+        let ids = self.ids();
+        ids.into_iter()
+            .find(|id| self.value(id, field) == json!(value))
+    }
+
+    fn put(&self, state: &mut State, id: &str, fields: &Fields) {
+        state.clock += 1;
+        let version = state.clock;
+        let modified = self.clock.now();
+        let empty = Row {
+            fields: Fields::new(),
+            version,
+            modified,
+            deleted: false,
+        };
+        let row = state.rows.entry(id.to_owned()).or_insert(empty);
+        for name in ["mail", "first", "last", "tel", "title", "tags"] {
+            row.fields.entry(name).or_insert(Value::Null);
+        }
+        for (name, value) in fields {
+            row.fields
+                .insert(name.clone(), (self.behaviour.rewrite)(name, value));
+        }
+        row.version = version;
+        row.modified = modified;
+    }
+
+    fn record(&self, id: &str, row: &Row) -> RemoteRecord {
+        RemoteRecord {
+            id: RemoteId::new(id),
+            version: self.caps().etags.then(|| row.version.to_string()),
+            modified_at: Some(row.modified),
+            fields: row.fields.clone(),
+            partial: false,
+        }
+    }
+
+    fn write(&self, state: &mut State, op: &Op) -> Outcome {
+        if let Some(bad) = self.behaviour.refuses
+            && let Some((name, _)) = op.fields.iter().find(|(_, value)| **value == json!(bad))
+        {
+            return Outcome::Failed(Fault::invalid(name, "this value is not allowed"));
+        }
+        let id = match &op.action {
+            Action::Create => {
+                let unique = op.fields.get("mail").filter(|mail| !mail.is_null());
+                let twice = state.rows.values().any(|row| {
+                    !row.deleted && unique.is_some() && row.fields.get("mail") == unique
+                });
+                if twice {
+                    return Outcome::Failed(Fault::invalid("mail", "there is one already"));
+                }
+                state.next += 1;
+                format!("{}-{}", self.name, state.next)
+            }
+            Action::Update(id) => {
+                let Some(row) = state.rows.get(id.as_str()).filter(|row| !row.deleted) else {
+                    return Outcome::Failed(Fault::NotFound(id.to_string()));
+                };
+                let conditional = self.caps().etags && op.base_version.is_some();
+                if conditional && op.base_version != Some(row.version.to_string()) {
+                    let current = self.record(id.as_str(), row);
+                    return Outcome::Failed(Fault::VersionConflict(Some(Box::new(current))));
+                }
+                id.to_string()
+            }
+            Action::Delete(id) => id.to_string(),
+        };
+        self.put(state, &id, &op.fields);
+        let record = self.record(&id, &state.rows[&id]);
+        Outcome::Applied(Applied {
+            id: record.id.clone(),
+            version: record.version.clone(),
+            stored: (!self.behaviour.silent).then_some(record),
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for System {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    async fn check(&self) -> Result<Description, Fault> {
+        Ok(Description {
+            account_id: self.name.clone(),
+            account_name: self.name.clone(),
+            unavailable: Vec::new(),
+        })
+    }
+
+    async fn discover(&self) -> Result<Vec<StreamInfo>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn pull(
+        &self,
+        _: &StreamName,
+        selection: &Selection,
+        cursor: Option<&str>,
+    ) -> Result<Page, Fault> {
+        let state = self.state();
+        if state.blind {
+            let next = Some("0".to_owned());
+            return Ok(Page {
+                changes: Vec::new(),
+                next,
+                more: false,
+                complete: true,
+            });
+        }
+        let after: u64 = cursor
+            .map_or(Ok(0), str::parse)
+            .map_err(|_| Fault::CursorExpired("no cursor of this system".into()))?;
+        let full = selection.mode == PullMode::Full;
+        let mut rows: Vec<_> = state
+            .rows
+            .iter()
+            .filter(|(_, row)| row.version > after)
+            .collect();
+        rows.sort_by_key(|(_, row)| row.version);
+        let more = rows.len() > selection.page_size as usize;
+        rows.truncate(selection.page_size as usize);
+        let next = rows
+            .last()
+            .map_or(after, |(_, row)| row.version)
+            .to_string();
+        let changes = rows
+            .into_iter()
+            .filter(|(_, row)| !(full && row.deleted))
+            .map(|(id, row)| match row.deleted {
+                true => Change::Gone {
+                    id: RemoteId::new(id),
+                    absence: Absence::Tombstone,
+                    at: None,
+                },
+                false => Change::Upsert(self.record(id, row)),
+            })
+            .collect();
+        Ok(Page {
+            changes,
+            next: Some(next),
+            more,
+            complete: full && !more,
+        })
+    }
+
+    async fn fetch(
+        &self,
+        _: &StreamName,
+        ids: &[RemoteId],
+        _: &[String],
+    ) -> Result<Vec<Change>, Fault> {
+        let state = self.state();
+        Ok(ids
+            .iter()
+            .map(
+                |id| match state.rows.get(id.as_str()).filter(|row| !row.deleted) {
+                    Some(row) => Change::Upsert(self.record(id.as_str(), row)),
+                    None => Change::Gone {
+                        id: id.clone(),
+                        absence: Absence::Hidden,
+                        at: None,
+                    },
+                },
+            )
+            .collect())
+    }
+
+    async fn find(
+        &self,
+        _: &StreamName,
+        values: &Fields,
+        _: &[String],
+    ) -> Result<Vec<RemoteRecord>, Fault> {
+        let state = self.state();
+        let equal = |row: &&Row| {
+            values
+                .iter()
+                .all(|(name, value)| row.fields.get(name) == Some(value))
+        };
+        Ok(state
+            .rows
+            .iter()
+            .filter(|(_, row)| !row.deleted && equal(row))
+            .map(|(id, row)| self.record(id, row))
+            .collect())
+    }
+
+    async fn push(&self, _: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
+        let mut state = self.state();
+        if let Some(fault) = state.fail.pop() {
+            return Err(fault);
+        }
+        let bad = self.behaviour.refuses;
+        let is_bad = |op: &Op| {
+            op.fields
+                .values()
+                .any(|value| bad.is_some_and(|bad| *value == json!(bad)))
+        };
+        if self.caps().batch_atomic && ops.len() > 1 && ops.iter().any(is_bad) {
+            return Err(Fault::invalid("", "one of the inputs is not valid"));
+        }
+        let outcomes: Vec<Outcome> = ops.iter().map(|op| self.write(&mut state, op)).collect();
+        state.writes.extend(ops.iter().cloned());
+        if state.lose_answers > 0 {
+            state.lose_answers -= 1;
+            return Err(Fault::UnknownOutcome("the answer was lost".into()));
+        }
+        Ok(outcomes)
+    }
+}
