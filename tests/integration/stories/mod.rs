@@ -2,3 +2,5 @@
 
 mod agreement;
 mod crash;
+mod doubt;
+mod identity;

@@ -26,7 +26,7 @@ use concord_sync::schemas;
 use concord_sync::scope::Filter;
 
 pub use faulty::{Death, Faulty};
-pub use system::{Behaviour, System};
+pub use system::{Behaviour, HONEST, System};
 
 /// A clock that only moves when somebody sleeps or the test says so.
 pub struct WorldClock(Mutex<Timestamp>);

@@ -1,0 +1,197 @@
+//! Writes in flight, lossy systems, bad records: what a naive engine gets
+//! wrong (P4, P5, P8, P9, P10).
+
+use std::time::Duration;
+
+use concord_core::Fault;
+use concord_engine::config::Direction;
+use serde_json::{Value, json};
+
+use crate::world::{Behaviour, World};
+
+fn upper(field: &str, value: &Value) -> Value {
+    match value.as_str() {
+        Some(text) if field == "title" => json!(text.to_uppercase()),
+        _ => value.clone(),
+    }
+}
+
+/// One person in both systems, agreed on.
+async fn agreed(behaviour: Behaviour) -> (World, String, String) {
+    let world = World::with([("a", Behaviour::default()), ("b", behaviour)]);
+    let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+    let a = world.system("a").add(ann.clone());
+    let b = world.system("b").add(ann);
+    world.approve().await;
+    world.writes();
+    (world, a, b)
+}
+
+async fn is_quiet(world: &World) {
+    world.writes();
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(600));
+        let report = world.sync().await;
+        assert_eq!((report.writes(), world.writes()), (0, 0), "{report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rewritten_value_never_spreads_though_the_answer_was_lost() {
+    // doubts.md V1: the answer to our write is lost, and what is found is
+    // neither what was there nor what was sent.
+    let rewriting = Behaviour {
+        rewrite: upper,
+        silent: true,
+        ..Behaviour::default()
+    };
+    let (world, a, b) = agreed(rewriting).await;
+    world.system("b").lose_answers(1);
+    world
+        .system("a")
+        .edit(&a, json!({"title": "Head of Sales"}));
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_secs(600));
+        world.sync().await;
+    }
+    assert_eq!(world.system("b").value(&b, "title"), json!("HEAD OF SALES"));
+    assert_eq!(world.system("a").value(&a, "title"), json!("Head of Sales"));
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_was_lost_is_found_and_not_made_twice() {
+    let (world, ..) = agreed(Behaviour::default()).await;
+    world.system("b").lose_answers(1);
+    world
+        .system("a")
+        .add(json!({"mail": "new@example.com", "first": "New", "last": "One"}));
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_secs(600));
+        world.sync().await;
+    }
+    let there = world.system("b").ids();
+    assert_eq!(there.len(), 2, "{there:?}");
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn an_edit_between_read_and_write_is_not_overwritten() {
+    let (world, a, b) = agreed(Behaviour::default()).await;
+    world.system("a").edit(&a, json!({"title": "CTO"}));
+    // The pull of b is over when somebody edits there: the write meets a newer
+    // version and is planned anew.
+    let conflict = Fault::VersionConflict(None);
+    world.system("b").fail_next(conflict);
+    world.system("b").edit(&b, json!({"tel": "+12025550143"}));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(world.system("b").value(&b, "title"), json!("CTO"));
+    assert_eq!(world.system("a").value(&a, "tel"), json!("+12025550143"));
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn one_bad_row_does_not_stop_its_batch() {
+    let caps: &'static str =
+        Box::leak(format!("{}batch-atomic = true\n", crate::world::HONEST).into_boxed_str());
+    let picky = Behaviour {
+        caps,
+        refuses: Some("Bad"),
+        ..Behaviour::default()
+    };
+    let (world, ..) = agreed(picky).await;
+    for n in 0..10 {
+        let first = if n == 4 {
+            "Bad".to_owned()
+        } else {
+            format!("Good{n}")
+        };
+        world.system("a").add(
+            json!({"mail": format!("p{n}@example.com"), "first": first, "last": format!("L{n}")}),
+        );
+    }
+    let report = world.sync().await;
+    assert_eq!(
+        world.system("b").ids().len(),
+        10,
+        "nine of ten and Ann: {report:#?}"
+    );
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn a_refused_field_keeps_no_other_field_from_arriving() {
+    let picky = Behaviour {
+        refuses: Some("Bad"),
+        ..Behaviour::default()
+    };
+    let (world, a, b) = agreed(picky).await;
+    world
+        .system("a")
+        .edit(&a, json!({"title": "Bad", "tel": "+12025550143"}));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(world.system("b").value(&b, "tel"), json!("+12025550143"));
+    assert_eq!(world.system("b").value(&b, "title"), Value::Null);
+    is_quiet(&world).await;
+    world.system("a").edit(&a, json!({"title": "Good"}));
+    world.sync().await;
+    assert_eq!(world.system("b").value(&b, "title"), json!("Good"));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_only_read_is_never_written_to() {
+    let mut world = World::new(&["a", "b"]);
+    world.direct("b", Direction::Read);
+    world
+        .system("a")
+        .add(json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"}));
+    world
+        .system("b")
+        .add(json!({"mail": "bob@example.com", "first": "Bob", "last": "Ray"}));
+    world.approve().await;
+    assert_eq!(world.system("b").take_writes(), 0);
+    assert!(
+        world
+            .system("a")
+            .find_by("mail", "bob@example.com")
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn a_person_who_puts_the_old_value_back_is_heard() {
+    let (world, a, b) = agreed(Behaviour::default()).await;
+    world.system("a").edit(&a, json!({"title": "CTO"}));
+    world.sync().await;
+    world.system("b").edit(&b, json!({"title": null}));
+    world.sync().await;
+    assert_eq!(world.system("a").value(&a, "title"), Value::Null);
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn a_dead_connection_does_not_stop_the_others() {
+    let world = World::new(&["a", "b", "c"]);
+    let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+    let ids: Vec<String> = ["a", "b", "c"]
+        .iter()
+        .map(|name| world.system(name).add(ann.clone()))
+        .collect();
+    world.approve().await;
+    world.system("a").edit(&ids[0], json!({"title": "CTO"}));
+    world
+        .system("b")
+        .fail_next(Fault::AuthRevoked("the key was withdrawn".into()));
+    let report = world.sync().await;
+    assert!(report.failed());
+    assert_eq!(world.system("c").value(&ids[2], "title"), json!("CTO"));
+    assert_eq!(world.system("b").value(&ids[1], "title"), Value::Null);
+    world.sync().await;
+    assert_eq!(
+        world.system("b").value(&ids[1], "title"),
+        json!("CTO"),
+        "nothing was lost"
+    );
+}
