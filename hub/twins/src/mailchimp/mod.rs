@@ -37,6 +37,7 @@
 
 mod audience;
 mod batch;
+mod fields;
 mod fill;
 mod input;
 mod listing;
@@ -62,8 +63,7 @@ use crate::http::{IN_FLIGHT_HEADER, Request, Response};
 
 use audience::Audience;
 use member::{Member, Seconds, Status, moment};
-use merge::{FieldType, MergeField};
-use problem::{FieldError, Problem};
+use problem::Problem;
 use shown::Frame;
 use write::Writer;
 
@@ -273,8 +273,8 @@ impl Mailchimp {
             }
             (_, []) => Err(Problem::wrong_method("GET, POST")),
 
-            ("GET", ["merge-fields"]) => merge_fields(writer.list, request),
-            ("POST", ["merge-fields"]) => add_merge_field(writer.list, &request.body),
+            ("GET", ["merge-fields"]) => fields::page(writer.list, request),
+            ("POST", ["merge-fields"]) => fields::add(writer.list, &request.body),
             ("GET", ["merge-fields", id]) => {
                 let field = writer
                     .list
@@ -366,66 +366,4 @@ fn basic_key(pair: &str) -> Option<String> {
     let bytes = STANDARD.decode(pair.trim()).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.split_once(':').map(|(_, key)| key.to_owned())
-}
-
-fn merge_fields(list: &Audience, request: &Request) -> Result<Response, Problem> {
-    let mut errors = Vec::new();
-    let (count, offset) = listing::window(request, &mut errors);
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
-    let page = list.fields.iter().skip(offset).take(count);
-    let fields: Vec<Value> = page.map(|field| merge::render(field, &list.id)).collect();
-    let total = list.fields.len();
-    let body = json!({"merge_fields": fields, "list_id": list.id, "total_items": total});
-    Ok(chosen(request, body))
-}
-
-fn add_merge_field(list: &mut Audience, body: &[u8]) -> Result<Response, Problem> {
-    let given = input::object(body)?;
-    let text = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
-    let blank = |name: &str| {
-        Problem::invalid(vec![FieldError::new(
-            name,
-            "This value should not be blank.",
-        )])
-    };
-    if text("name").is_empty() {
-        return Err(blank("name"));
-    }
-    let kind = FieldType::parse(text("type")).ok_or_else(|| blank("type"))?;
-    // The vendor numbers the tags that nobody named.
-    let tag = match text("tag") {
-        "" => format!("MMERGE{}", list.fields.len() + 1),
-        tag => tag.to_uppercase(),
-    };
-    if list.fields.iter().any(|field| field.tag == tag) {
-        let message = format!("A Merge Field with the tag \"{tag}\" already exists for this list.");
-        return Err(Problem::invalid(vec![FieldError::new("tag", message)]));
-    }
-    let choices = given
-        .get("options")
-        .and_then(|o| o.get("choices"))
-        .and_then(Value::as_array);
-    let choices = choices
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned);
-    let field = MergeField {
-        merge_id: 0,
-        tag,
-        name: text("name").to_owned(),
-        kind,
-        required: given
-            .get("required")
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
-        choices: choices.collect(),
-    };
-    let list_id = list.id.clone();
-    Ok(Response::json(
-        200,
-        &merge::render(list.add_field(field), &list_id),
-    ))
 }
