@@ -27,7 +27,8 @@ impl Hub {
         for at in 0..self.connections.len() {
             let connection = &self.connections[at];
             let chosen = only.is_none_or(|name| name == connection.row.name);
-            if connection.approved() || !chosen || !self.is_read(at).await? {
+            let asked = chosen && !connection.approved() && connection.row.held.is_none();
+            if !asked || !self.is_read(at).await? {
                 continue;
             }
             self.connections[at].row.approved_at = Some(now);
@@ -92,11 +93,7 @@ impl Hub {
                     let keys = self.keys_of(&entity);
                     let settled = settle(&mut link, &mut entity, choice, &scene);
                     entity.dirty = true;
-                    let now = self.keys_of(&entity);
-                    out.keys_removed
-                        .extend(keys.iter().filter(|k| !now.contains(k)).cloned());
-                    out.keys_added
-                        .extend(now.into_iter().filter(|k| !keys.contains(k)));
+                    self.rekey(&keys, &entity, &mut out);
                     let what = Some("first contact settled");
                     self.write_down(settled, &link, &entity, run, what, &mut out)
                         .await?;

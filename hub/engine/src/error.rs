@@ -13,4 +13,6 @@ pub enum EngineError {
     NoSuch(String),
     #[error("{0}")]
     Refused(String),
+    #[error("the run was ended before it was through; the next one goes on from there")]
+    Ended,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use concord_core::ports::{Clock, Connector, Store, StoreError};
 use concord_core::state::ConnectionRow;
@@ -121,11 +122,13 @@ pub struct Hub {
     pub history: LensHistory,
     pub options: Options,
     pub numbers: Numbers,
+    /// Set from outside: the run ends before its next step.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Hub {
-    /// Loads what the store knows of earlier mappings and notes the present
-    /// ones, so that a changed lens is recognised at the next observation.
+    /// Loads what the store knows of earlier mappings, so that a changed lens is
+    /// recognised at the next observation.
     pub async fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -147,6 +150,7 @@ impl Hub {
             history,
             options,
             numbers,
+            stop: Arc::default(),
         })
     }
 
@@ -238,24 +242,16 @@ impl Hub {
 
 const HISTORY: &str = "lens-history";
 
+/// What the store knows of earlier mappings, with the present ones.
 async fn lens_history(
     store: &dyn Store,
     connections: &[Connection],
 ) -> Result<LensHistory, EngineError> {
-    let mut history: LensHistory = match store.document(HISTORY).await? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-            table: "documents",
-            column: "text",
-            row: HISTORY.into(),
-            problem: error.to_string(),
-        })?,
+    let mut history = match store.document(HISTORY).await? {
+        Some(text) => read_history(&text)?,
         None => LensHistory::new(),
     };
-    let before = history.len();
-    for stream in connections
-        .iter()
-        .flat_map(|connection| &connection.streams)
-    {
+    for stream in connections.iter().flat_map(|c| &c.streams) {
         history
             .entry(stream.mapping.hash.clone())
             .or_insert_with(|| {
@@ -266,11 +262,29 @@ async fn lens_history(
                     .collect::<BTreeMap<FieldName, String>>()
             });
     }
-    if history.len() != before {
-        let text = serde_json::to_string(&history).map_err(|error| {
+    Ok(history)
+}
+
+fn read_history(text: &str) -> Result<LensHistory, EngineError> {
+    let history = serde_json::from_str(text).map_err(|error| StoreError::Inconsistent {
+        table: "documents",
+        column: "text",
+        row: HISTORY.into(),
+        problem: error.to_string(),
+    })?;
+    Ok(history)
+}
+
+impl Hub {
+    /// Writes the present mappings down, before any base is made with them.
+    /// Opening does not, so that commands that only read need no right to write.
+    pub(crate) async fn note_mappings(&self) -> Result<(), EngineError> {
+        let text = serde_json::to_string(&self.history).map_err(|error| {
             EngineError::Refused(format!("the mappings cannot be written down: {error}"))
         })?;
-        store.set_document(HISTORY, &text).await?;
+        if self.store.document(HISTORY).await?.as_ref() != Some(&text) {
+            self.store.set_document(HISTORY, &text).await?;
+        }
+        Ok(())
     }
-    Ok(history)
 }

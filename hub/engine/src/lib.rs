@@ -5,12 +5,15 @@
 //! story of one sync.  Nothing here knows SQL, HTTP or WASM, and nothing sleeps
 //! but through the Clock.
 
+mod answers;
 pub mod approve;
+mod around;
 pub mod clock;
 pub mod config;
 pub mod doubt;
 pub mod error;
 pub mod hub;
+mod lane;
 pub mod matcher;
 pub mod numbers;
 pub mod outbox;

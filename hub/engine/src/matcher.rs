@@ -207,6 +207,15 @@ impl Hub {
         schema.map_or_else(Vec::new, |schema| matching::keys(entity, schema))
     }
 
+    /// Writes down how the keys of an entity have changed since `before`.
+    pub(crate) fn rekey(&self, before: &[MatchKey], entity: &Entity, out: &mut Changeset) {
+        let now = self.keys_of(entity);
+        let gone = before.iter().filter(|key| !now.contains(key)).cloned();
+        out.keys_removed.extend(gone);
+        out.keys_added
+            .extend(now.into_iter().filter(|key| !before.contains(key)));
+    }
+
     pub(crate) fn place(
         &self,
         connection: &concord_core::ConnectionId,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use concord_core::changeset::MatchKey;
 use concord_core::ports::Sequence;
 use concord_core::record::{Absence, Change, RemoteRecord};
 use concord_core::state::{
@@ -12,12 +11,12 @@ use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, RunId, Timesta
 use concord_sync::absence::{self, Conclusion, Noticed};
 use concord_sync::absorb::{Absorbed, absorb};
 use concord_sync::lens::Lens;
-use concord_sync::matching;
 use concord_sync::observe::{Belief, Read, believe};
 use concord_sync::scene::Held;
 
 use crate::error::EngineError;
-use crate::hub::{Connection, Hub, Stream};
+use crate::hub::Hub;
+use crate::lane::Lane;
 use crate::references::Known;
 
 /// What a page did, for the report.
@@ -57,11 +56,8 @@ struct Before {
 }
 
 pub(crate) struct PageOf<'a> {
-    pub hub: &'a Hub,
-    pub connection: &'a Connection,
-    pub stream: &'a Stream,
+    pub lane: Lane<'a>,
     pub read: Read,
-    pub run: RunId,
     /// The full walk under way, if one is.
     pub walk: Option<i64>,
     pub noticed: Noticed,
@@ -88,31 +84,32 @@ impl PageOf<'_> {
         }
         let counts = page.counts;
         self.wake_waiting(out).await?;
+        // Two records of one entity may stand in one page: one row per key.
+        let mut seen = BTreeSet::new();
+        out.entities.reverse();
+        out.entities.retain(|entity| seen.insert(entity.id.clone()));
         Ok(counts)
     }
 
     /// Records whose references waited for what this page brought are read
     /// again.
     async fn wake_waiting(&self, out: &mut Changeset) -> Result<(), EngineError> {
-        let name = &self.stream.name;
-        let mut lenses = self
-            .connection
-            .streams
-            .iter()
-            .flat_map(|s| &s.mapping.lenses);
+        let name = &self.lane.stream.name;
+        let streams = &self.lane.connection.streams;
+        let mut lenses = streams.iter().flat_map(|s| &s.mapping.lenses);
         if out.links.is_empty() || !lenses.any(|lens| lens.refers_to() == Some(name)) {
             return Ok(());
         }
-        let store = self.hub.store.as_ref();
+        let store = self.lane.hub.store.as_ref();
         let ids: Vec<RemoteId> = out
             .links
             .iter()
             .filter(|link| link.key.stream == *name)
             .map(|link| link.key.remote_id.clone())
             .collect();
-        let now = self.hub.clock.now();
+        let now = self.lane.hub.clock.now();
         let mut waiting: BTreeMap<LinkKey, ()> = BTreeMap::new();
-        for wait in store.waiting_for(self.connection.id(), name, &ids).await? {
+        for wait in store.waiting_for(self.lane.id(), name, &ids).await? {
             waiting.insert(wait.link, ());
         }
         for key in waiting.into_keys() {
@@ -132,11 +129,11 @@ impl PageOf<'_> {
     }
 
     async fn look_up(&self, changes: &[Change]) -> Result<Before, EngineError> {
-        let store = self.hub.store.as_ref();
-        let id = self.connection.id();
+        let store = self.lane.hub.store.as_ref();
+        let id = self.lane.id();
         let ids: BTreeSet<RemoteId> = changes.iter().filter_map(Change::id).cloned().collect();
         let ids: Vec<RemoteId> = ids.into_iter().collect();
-        let links = store.links(id, &self.stream.name, &ids).await?;
+        let links = store.links(id, &self.lane.stream.name, &ids).await?;
         let entity_ids: BTreeSet<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
         let entity_ids: Vec<EntityId> = entity_ids.into_iter().collect();
         let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
@@ -153,12 +150,12 @@ impl PageOf<'_> {
             open.extend(
                 intents
                     .into_iter()
-                    .filter(|i| self.is_here(i))
+                    .filter(|i| self.lane.holds_intent(i))
                     .map(|i| i.entity),
             );
         }
-        let creates = if self.stream.caps.create {
-            self.hub.open_creates(self.connection, self.stream).await?
+        let creates = if self.lane.stream.caps.create {
+            self.lane.open_creates().await?
         } else {
             Vec::new()
         };
@@ -166,7 +163,8 @@ impl PageOf<'_> {
             Change::Upsert(record) => Some(&record.fields),
             _ => None,
         });
-        let known = Known::of_records(store, self.connection, self.stream, records).await?;
+        let known =
+            Known::of_records(store, self.lane.connection, self.lane.stream, records).await?;
         let links = links
             .into_iter()
             .map(|link| (link.key.remote_id.clone(), link))
@@ -179,18 +177,6 @@ impl PageOf<'_> {
             creates,
             known,
         })
-    }
-
-    fn is_here(&self, intent: &Intent) -> bool {
-        intent.connection == self.connection.id() && intent.stream == self.stream.name
-    }
-
-    fn key(&self, id: &RemoteId) -> LinkKey {
-        LinkKey {
-            connection: self.connection.id(),
-            stream: self.stream.name.clone(),
-            remote_id: id.clone(),
-        }
     }
 }
 
@@ -223,12 +209,12 @@ impl Page<'_> {
     fn quarantine(&mut self, remote_id: RemoteId, reason: String, raw: String) {
         self.counts.quarantined += 1;
         self.out.quarantined.push(Quarantined {
-            connection: self.of.connection.id(),
-            stream: self.of.stream.name.clone(),
+            connection: self.of.lane.id(),
+            stream: self.of.lane.stream.name.clone(),
             remote_id,
             reason,
             raw,
-            at: self.of.hub.clock.now(),
+            at: self.of.lane.hub.clock.now(),
         });
     }
 
@@ -253,13 +239,8 @@ impl Page<'_> {
         if let Some(walk) = self.of.walk {
             link.walk = walk;
         }
-        let hub = self.of.hub;
-        let scene = hub.scene(
-            self.of.connection,
-            self.of.stream,
-            &self.before.known,
-            hub.clock.now(),
-        );
+        let hub = self.of.lane.hub;
+        let scene = self.of.lane.scene(&self.before.known);
         match believe(record, self.of.read, &link, open, &scene) {
             Belief::Believed => {}
             Belief::Outdated => {
@@ -276,7 +257,13 @@ impl Page<'_> {
                 return Ok(());
             }
         }
-        if !self.of.stream.read.admits(&entity, Some(&record.fields)) {
+        if !self
+            .of
+            .lane
+            .stream
+            .read
+            .admits(&entity, Some(&record.fields))
+        {
             link.state = LinkState::OutOfScope;
             link.again_at = None;
             self.keep_link(&before, link);
@@ -291,7 +278,7 @@ impl Page<'_> {
         );
         let was_away = before.state != LinkState::Live;
         let none = |_: &Lens| false;
-        let keys_before = self.keys(&entity);
+        let keys = hub.keys_of(&entity);
         let absorbed = absorb(
             &mut link,
             &mut entity,
@@ -316,7 +303,7 @@ impl Page<'_> {
             entity.dirty = true;
         }
         if changed || debt {
-            self.move_keys(keys_before, &entity);
+            hub.rekey(&keys, &entity, self.out);
             self.out.entities.push(entity.clone());
         }
         self.counts.changed += u64::from(changed);
@@ -333,23 +320,6 @@ impl Page<'_> {
         }
     }
 
-    fn keys(&self, entity: &Entity) -> Vec<MatchKey> {
-        match self.of.hub.schemas.get(entity.id.kind.as_str()) {
-            Some(schema) => matching::keys(entity, schema),
-            None => Vec::new(),
-        }
-    }
-
-    fn move_keys(&mut self, before: Vec<MatchKey>, entity: &Entity) {
-        let after = self.keys(entity);
-        self.out
-            .keys_removed
-            .extend(before.iter().filter(|key| !after.contains(key)).cloned());
-        self.out
-            .keys_added
-            .extend(after.into_iter().filter(|key| !before.contains(key)));
-    }
-
     async fn new_record(&mut self, record: &RemoteRecord) -> Result<(), EngineError> {
         if record.partial {
             // A hint about a record that is not known: the next pull brings it.
@@ -360,8 +330,8 @@ impl Page<'_> {
             // first; the record is then linked by it or comes again.
             return Ok(());
         }
-        let hub = self.of.hub;
-        let kind = self.of.stream.kind().clone();
+        let hub = self.of.lane.hub;
+        let kind = self.of.lane.stream.kind().clone();
         let number = hub.numbers.next(&Sequence::Entity(kind.clone())).await?;
         let mut entity = Entity::new(EntityId { kind, number });
         let shared = hub.is_shared(&entity.id.kind);
@@ -371,14 +341,9 @@ impl Page<'_> {
             EntityState::Live
         };
         entity.dirty = shared;
-        let mut link = new_link(self.of.key(&record.id), entity.id.clone());
+        let mut link = new_link(self.of.lane.key(&record.id), entity.id.clone());
         link.walk = self.of.walk.unwrap_or(0);
-        let scene = hub.scene(
-            self.of.connection,
-            self.of.stream,
-            &self.before.known,
-            hub.clock.now(),
-        );
+        let scene = self.of.lane.scene(&self.before.known);
         let none = |_: &Lens| false;
         let absorbed = absorb(
             &mut link,
@@ -389,7 +354,13 @@ impl Page<'_> {
             &Held::default(),
             &scene,
         );
-        if !self.of.stream.read.admits(&entity, Some(&record.fields)) {
+        if !self
+            .of
+            .lane
+            .stream
+            .read
+            .admits(&entity, Some(&record.fields))
+        {
             return Ok(());
         }
         self.counts.new += 1;
@@ -401,7 +372,7 @@ impl Page<'_> {
         };
         self.take(absorbed, &link, &entity, record, Some("first seen"))
             .await?;
-        self.out.keys_added.extend(self.keys(&entity));
+        self.out.keys_added.extend(hub.keys_of(&entity));
         self.out.entities.push(entity);
         self.out.links.push(link);
         Ok(())
@@ -433,9 +404,8 @@ impl Page<'_> {
     ) -> Result<(), EngineError> {
         self.counts.conflicts += absorbed.conflicts.len() as u64;
         self.counts.held += absorbed.holds.len() as u64;
-        self.of
-            .hub
-            .write_down(absorbed, link, entity, self.of.run, what, self.out)
+        let hub = self.of.lane.hub;
+        hub.write_down(absorbed, link, entity, self.of.lane.run, what, self.out)
             .await?;
         if self
             .out
@@ -453,13 +423,13 @@ impl Page<'_> {
             return Ok(());
         }
         let before = link.clone();
-        let hub = self.of.hub;
+        let hub = self.of.lane.hub;
         let now = hub.clock.now();
         let conclusion = absence::judge(
             &mut link,
             absence,
             self.of.noticed,
-            &self.of.stream.caps,
+            &self.of.lane.stream.caps,
             now,
         );
         let mut moved = None;
@@ -480,8 +450,8 @@ impl Page<'_> {
                 id: hub.numbers.next(&Sequence::Event).await?,
                 entity: link.entity.clone(),
                 at: now,
-                run: self.of.run,
-                origin: Origin::Connection(self.of.connection.id()),
+                run: self.of.lane.run,
+                origin: Origin::Connection(self.of.lane.id()),
                 what,
                 changes: Vec::new(),
                 link: Some(link.key.clone()),
@@ -500,11 +470,11 @@ impl Page<'_> {
         link: &Link,
         into: &RemoteId,
     ) -> Result<Option<Link>, EngineError> {
-        let hub = self.of.hub;
+        let hub = self.of.lane.hub;
         let ids = std::slice::from_ref(into);
         let known = hub
             .store
-            .links(self.of.connection.id(), &self.of.stream.name, ids)
+            .links(self.of.lane.id(), &self.of.lane.stream.name, ids)
             .await?;
         if !known.is_empty() {
             return Ok(None);
@@ -551,25 +521,23 @@ pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
     }
 }
 
-impl Hub {
-    /// Creates of a stream that were sent and have no answer.
-    pub(crate) async fn open_creates(
-        &self,
-        connection: &Connection,
-        stream: &Stream,
-    ) -> Result<Vec<Intent>, EngineError> {
+impl Lane<'_> {
+    /// Creates that were sent and have no answer.
+    async fn open_creates(&self) -> Result<Vec<Intent>, EngineError> {
         let filter = concord_core::ports::IntentFilter {
-            connection: Some(connection.id()),
-            stream: Some(stream.name.clone()),
+            connection: Some(self.id()),
+            stream: Some(self.name().clone()),
             open_only: true,
             limit: 1_000,
             ..Default::default()
         };
-        let mut intents = self.store.intents(&filter).await?;
+        let mut intents = self.hub.store.intents(&filter).await?;
         intents.retain(|i| i.action == IntentAction::Create && i.sent_at.is_some());
         Ok(intents)
     }
+}
 
+impl Hub {
     /// Adds what absorbing or settling left to be written down to a changeset:
     /// conflicts, holds, waits, unfit fields and one event.
     pub(crate) async fn write_down(

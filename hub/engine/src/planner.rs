@@ -1,17 +1,17 @@
 //! What would be written, as values; and, when it is to be done, the intents.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ports::Sequence;
-use concord_core::state::{Entity, Hold, Intent, IntentAction, IntentState, Link, Review};
+use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link, Review};
 use concord_core::{
     Changeset, ConnectionId, EntityId, Fields, IntentId, Kind, RemoteId, RunId, StreamName,
 };
 use concord_sync::emit::{self, Debt, Target};
-use concord_sync::scene::Held;
 use serde::Serialize;
 
+use crate::around::Around;
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub, Stream};
 use crate::progress::Progress;
@@ -53,8 +53,7 @@ pub struct Plan {
 
 /// What stands around a chunk of entities.
 struct Surroundings {
-    links: HashMap<EntityId, Vec<Link>>,
-    holds: HashMap<EntityId, Vec<Hold>>,
+    around: Around,
     open: BTreeSet<(EntityId, i64, String)>,
 }
 
@@ -145,7 +144,7 @@ impl Hub {
                     blocked: debt.blocked.map(Cow::into_owned),
                 });
             }
-            for link in around.links.get(&entity.id).into_iter().flatten() {
+            for link in around.around.links(&entity.id) {
                 let Some(connection) = self.connection(link.key.connection) else {
                     continue;
                 };
@@ -165,20 +164,13 @@ impl Hub {
 
     async fn surroundings(&self, chunk: &[Entity]) -> Result<Surroundings, EngineError> {
         let ids: Vec<EntityId> = chunk.iter().map(|entity| entity.id.clone()).collect();
-        let mut links: HashMap<EntityId, Vec<Link>> = HashMap::new();
-        for link in self.store.links_of(&ids).await? {
-            links.entry(link.entity.clone()).or_default().push(link);
-        }
-        let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
-        for hold in self.store.holds(&ids).await? {
-            holds.entry(hold.entity.clone()).or_default().push(hold);
-        }
+        let around = Around::load(self.store.as_ref(), &ids).await?;
         let intents = self.store.open_intents_of(&ids).await?;
         let open = intents
             .into_iter()
             .map(|i| (i.entity, i.connection.0, i.stream.to_string()))
             .collect();
-        Ok(Surroundings { links, holds, open })
+        Ok(Surroundings { around, open })
     }
 
     /// What every stream of the entity's kind is owed.
@@ -188,8 +180,7 @@ impl Hub {
         around: &'a Surroundings,
         gates: &Gates,
     ) -> Vec<(&'a Connection, &'a Stream, Debt, Option<&'a Link>)> {
-        let held = Held::of(around.holds.get(&entity.id).map_or(&[][..], Vec::as_slice));
-        let links = around.links.get(&entity.id).map_or(&[][..], Vec::as_slice);
+        let held = around.around.held(&entity.id);
         let no_references = Known::default();
         let now = self.clock.now();
         let mut debts = Vec::new();
@@ -202,16 +193,9 @@ impl Hub {
                 if !stream.caps.writes() {
                     continue;
                 }
-                // A live link is the one to write to; any other only says that
-                // the place is taken.
-                let here = |link: &&Link| {
-                    link.key.connection == connection.id() && link.key.stream == stream.name
-                };
-                let live = links
-                    .iter()
-                    .filter(here)
-                    .find(|l| l.state == concord_core::state::LinkState::Live);
-                let link = live.or_else(|| links.iter().find(here));
+                let link = around
+                    .around
+                    .link(&entity.id, connection.id(), &stream.name);
                 let place = (
                     entity.id.clone(),
                     connection.id().0,

@@ -76,11 +76,7 @@ impl Hub {
             other.decision.clone_from(&conflict.decision);
             out.conflicts_decided.push(other);
         }
-        let after = self.keys_of(&entity);
-        out.keys_removed
-            .extend(keys.iter().filter(|key| !after.contains(key)).cloned());
-        out.keys_added
-            .extend(after.into_iter().filter(|key| !keys.contains(key)));
+        self.rekey(&keys, &entity, &mut out);
         out.entities.push(entity);
         self.store.commit(&out).await?;
         Ok(conflict)

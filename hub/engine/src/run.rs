@@ -1,6 +1,7 @@
 //! The story of one sync.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use concord_core::ports::Sequence;
 use concord_core::state::RunRow;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub, Stream};
+use crate::lane::Lane;
 use crate::matcher::Matched;
 use crate::outbox::Sent;
 use crate::page::PageCounts;
@@ -75,7 +77,7 @@ impl Hub {
         if let Some(name) = &request.connection {
             self.named(name)?;
         }
-        self.take_lease().await?;
+        self.extend_lease().await?;
         let result = self.sync_with_lease(request).await;
         // A lease that cannot be given back ends by itself.
         if let Err(error) = self.store.release(&self.options.owner).await {
@@ -98,6 +100,7 @@ impl Hub {
             run: run.0,
             ..Report::default()
         };
+        self.note_mappings().await?;
         self.recover().await?;
         self.read_all(request, run, &mut report).await?;
         self.match_all(run, &mut report).await?;
@@ -127,30 +130,27 @@ impl Hub {
         Ok(self.store.commit(&out).await?)
     }
 
-    /// The connections of a run, with the streams that others refer to first.
-    fn chosen<'a>(
-        &'a self,
-        request: &'a Request,
-    ) -> impl Iterator<Item = (&'a Connection, &'a Stream)> {
+    /// The streams of a run, those that others refer to first.
+    fn lanes<'a>(&'a self, request: &'a Request, run: RunId) -> impl Iterator<Item = Lane<'a>> {
         let wanted = |connection: &&Connection| {
-            request
-                .connection
-                .as_ref()
-                .is_none_or(|name| *name == connection.row.name)
+            let only = request.connection.as_ref();
+            only.is_none_or(|name| *name == connection.row.name)
         };
-        self.connections
-            .iter()
-            .filter(wanted)
-            .flat_map(|connection| {
-                let mut streams: Vec<&Stream> = connection.streams.iter().collect();
-                streams.sort_by_key(|s| {
-                    s.mapping
-                        .lenses
-                        .iter()
-                        .any(|lens| lens.refers_to().is_some())
-                });
-                streams.into_iter().map(move |stream| (connection, stream))
+        let refers = |stream: &&Stream| {
+            let mut lenses = stream.mapping.lenses.iter();
+            lenses.any(|lens| lens.refers_to().is_some())
+        };
+        let chosen = self.connections.iter().filter(wanted);
+        chosen.flat_map(move |connection| {
+            let mut streams: Vec<&Stream> = connection.streams.iter().collect();
+            streams.sort_by_key(refers);
+            streams.into_iter().map(move |stream| Lane {
+                hub: self,
+                connection,
+                stream,
+                run,
             })
+        })
     }
 
     async fn read_all(
@@ -159,22 +159,19 @@ impl Hub {
         run: RunId,
         report: &mut Report,
     ) -> Result<(), EngineError> {
-        for (connection, stream) in self.chosen(request) {
-            let entry = report.streams.entry(place(connection, stream)).or_default();
+        for lane in self.lanes(request, run) {
+            let entry = report.streams.entry(lane.to_string()).or_default();
             // A write in doubt is settled first: its record cannot be believed
             // before.
             let result = async {
-                self.settle_doubts(connection, stream, run, &mut entry.sent)
-                    .await?;
-                if stream.caps.read {
-                    self.pull(connection, stream, run, request.full, &mut entry.read)
-                        .await?;
-                    self.reread(connection, stream, run, &mut entry.read)
-                        .await?;
+                lane.settle_doubts(&mut entry.sent).await?;
+                if lane.stream.caps.read {
+                    lane.pull(request.full, &mut entry.read).await?;
+                    lane.reread(&mut entry.read).await?;
                 }
                 Ok(())
             };
-            note(result.await, connection, stream, entry)?;
+            note(result.await, lane, entry)?;
         }
         Ok(())
     }
@@ -201,26 +198,23 @@ impl Hub {
         loop {
             let made = self.emit(run).await?;
             let mut moved = made > 0;
-            for (connection, stream) in self.chosen(request) {
-                let entry = report.streams.entry(place(connection, stream)).or_default();
+            for lane in self.lanes(request, run) {
+                let entry = report.streams.entry(lane.to_string()).or_default();
                 if entry.stopped.is_some() {
                     continue;
                 }
                 let before = (entry.read, entry.sent);
                 let result = async {
-                    self.send(connection, stream, run, &mut entry.read, &mut entry.sent)
-                        .await?;
-                    self.settle_doubts(connection, stream, run, &mut entry.sent)
-                        .await?;
-                    self.reread(connection, stream, run, &mut entry.read)
-                        .await?;
-                    Ok(())
+                    lane.send(&mut entry.read, &mut entry.sent).await?;
+                    lane.settle_doubts(&mut entry.sent).await?;
+                    lane.reread(&mut entry.read).await
                 };
-                note(result.await, connection, stream, entry)?;
+                note(result.await, lane, entry)?;
                 moved |= before != (entry.read, entry.sent);
             }
             turns += 1;
-            if turns >= TURNS || (!moved && !self.wait_for_more(request, report).await?) {
+            let lanes = self.lanes(request, run);
+            if turns >= TURNS || (!moved && !self.wait_for_more(lanes, report).await?) {
                 break;
             }
         }
@@ -234,32 +228,21 @@ impl Hub {
     }
 
     /// Sleeps until the next record or intent may go on, where that is soon.
-    async fn wait_for_more(&self, request: &Request, report: &Report) -> Result<bool, EngineError> {
-        let going = |connection: &Connection| {
-            connection.streams.iter().all(|stream| {
-                let entry = report.streams.get(&place(connection, stream));
-                entry.is_some_and(|entry| entry.stopped.is_none())
-            })
-        };
-        let chosen = self.connections.iter().filter(|connection| {
-            request
-                .connection
-                .as_ref()
-                .is_none_or(|name| *name == connection.row.name)
-        });
-        let going: Vec<&Connection> = chosen.filter(|connection| going(connection)).collect();
+    async fn wait_for_more(
+        &self,
+        lanes: impl Iterator<Item = Lane<'_>>,
+        report: &Report,
+    ) -> Result<bool, EngineError> {
         let mut next = None;
-        for connection in going {
-            for moment in [
-                self.store.next_due(connection.id()).await?,
-                self.next_intent(connection).await?,
-            ]
-            .into_iter()
-            .flatten()
-            {
-                let soonest = next.get_or_insert((moment, connection));
-                if moment < soonest.0 {
-                    *soonest = (moment, connection);
+        for lane in lanes {
+            let entry = report.streams.get(&lane.to_string());
+            if entry.is_none_or(|entry| entry.stopped.is_some()) {
+                continue;
+            }
+            let due = self.store.next_due(lane.id()).await?;
+            for moment in [due, lane.next_intent().await?].into_iter().flatten() {
+                if next.is_none_or(|(soonest, _)| moment < soonest) {
+                    next = Some((moment, lane.connection));
                 }
             }
         }
@@ -282,38 +265,35 @@ impl Hub {
         Ok(true)
     }
 
-    async fn take_lease(&self) -> Result<(), EngineError> {
-        self.extend_lease().await
-    }
-
-    /// Called at every step of a run, so that the lease outlives each request.
+    /// Called at every step of a run, so that the lease outlives each request,
+    /// and a run that is to stop does so between two steps.
     pub(crate) async fn extend_lease(&self) -> Result<(), EngineError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(EngineError::Ended);
+        }
         let now = self.clock.now();
         let until = now.plus(self.options.lease);
         Ok(self.store.lease(&self.options.owner, now, until).await?)
     }
 }
 
-fn place(connection: &Connection, stream: &Stream) -> String {
-    format!("{}/{}", connection.row.name, stream.name)
+impl std::fmt::Display for Lane<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.connection.row.name, self.name())
+    }
 }
 
 /// One connection's failure is written down and does not stop the next.
 fn note(
     result: Result<(), Stopped>,
-    connection: &Connection,
-    stream: &Stream,
+    lane: Lane<'_>,
     entry: &mut StreamReport,
 ) -> Result<(), EngineError> {
     match result {
         Ok(()) => Ok(()),
         Err(Stopped::Engine(error)) => Err(error),
         Err(Stopped::Fault(fault)) => {
-            tracing::error!(
-                connection = connection.row.name,
-                stream = %stream.name,
-                "stopped: {fault}"
-            );
+            tracing::error!(stream = %lane, "stopped: {fault}");
             entry.stopped = Some(fault.to_string());
             Ok(())
         }

@@ -3,15 +3,18 @@
 
 use std::collections::HashMap;
 
-use concord_core::record::Change;
-use concord_core::state::{EntityState, Hold, Link, LinkState};
-use concord_core::{Entity, EntityId, RemoteId, Value};
+use concord_core::record::{Change, RemoteRecord};
+use concord_core::state::{EntityState, Link, LinkState};
+use concord_core::{Entity, EntityId, RemoteId, RunId, Value};
+use concord_sync::lens::Lens;
 use concord_sync::normal;
 use concord_sync::scene::Held;
 use serde::Serialize;
 
 use crate::EngineError;
-use crate::hub::{Connection, Hub, Stream};
+use crate::around::Around;
+use crate::hub::Hub;
+use crate::lane::Lane;
 use crate::progress::Progress;
 use crate::pull::Stopped;
 use crate::references::Known;
@@ -46,6 +49,9 @@ pub struct Verified {
 
 const CHUNK: u32 = 200;
 
+/// No run: verifying writes nothing down.
+const NO_RUN: RunId = RunId(0);
+
 impl Hub {
     pub async fn verify(&self, only: Option<&str>) -> Result<Verified, EngineError> {
         if let Some(name) = only {
@@ -56,53 +62,51 @@ impl Hub {
             if only.is_some_and(|name| name != connection.row.name) {
                 continue;
             }
-            for stream in connection.streams.iter().filter(|stream| stream.caps.read) {
-                match self.verify_stream(connection, stream, &mut result).await {
+            for stream in connection.streams.iter().filter(|s| s.caps.read) {
+                let lane = Lane {
+                    hub: self,
+                    connection,
+                    stream,
+                    run: NO_RUN,
+                };
+                match lane.verify(&mut result).await {
                     Ok(()) => {}
                     Err(Stopped::Engine(error)) => return Err(error),
                     Err(Stopped::Fault(fault)) => {
-                        let place = format!("{}/{}", connection.row.name, stream.name);
-                        result.unreadable.push((place, fault.to_string()));
+                        result
+                            .unreadable
+                            .push((lane.to_string(), fault.to_string()));
                     }
                 }
             }
         }
         Ok(result)
     }
+}
 
-    async fn verify_stream(
-        &self,
-        connection: &Connection,
-        stream: &Stream,
-        result: &mut Verified,
-    ) -> Result<(), Stopped> {
+impl Lane<'_> {
+    async fn verify(&self, result: &mut Verified) -> Result<(), Stopped> {
+        let store = &self.hub.store;
+        let limit = self.stream.caps.fetch_max.clamp(1, CHUNK);
         let mut after = None;
         let mut records = 0;
-        let limit = stream.caps.fetch_max.clamp(1, CHUNK);
         loop {
-            let links = self
-                .store
-                .scan_links(connection.id(), &stream.name, after.as_ref(), limit)
+            let links = store
+                .scan_links(self.id(), self.name(), after.as_ref(), limit)
                 .await?;
             let Some(last) = links.last() else {
                 return Ok(());
             };
             after = Some(last.key.remote_id.clone());
-            let live: Vec<Link> = links
-                .into_iter()
-                .filter(|l| l.state == LinkState::Live)
-                .collect();
-            if live.is_empty() {
-                continue;
-            }
-            let ids: Vec<RemoteId> = live.iter().map(|link| link.key.remote_id.clone()).collect();
-            let found = self.fetch(connection, stream, &ids).await?;
+            let live = |link: &Link| link.state == LinkState::Live;
+            let links: Vec<Link> = links.into_iter().filter(live).collect();
+            let ids: Vec<RemoteId> = links.iter().map(|l| l.key.remote_id.clone()).collect();
+            let found = self.fetch(&ids).await?;
             records += ids.len() as u64;
-            self.compare(connection, stream, live, found, result)
-                .await?;
-            self.watch.tell(Progress::Verifying {
-                connection: connection.row.name.clone(),
-                stream: stream.name.to_string(),
+            self.compare(links, found, result).await?;
+            self.hub.watch.tell(Progress::Verifying {
+                connection: self.connection.row.name.clone(),
+                stream: self.name().to_string(),
                 records,
             });
         }
@@ -110,20 +114,16 @@ impl Hub {
 
     async fn compare(
         &self,
-        connection: &Connection,
-        stream: &Stream,
         links: Vec<Link>,
         found: Vec<Change>,
         result: &mut Verified,
     ) -> Result<(), EngineError> {
+        let store = self.hub.store.as_ref();
         let ids: Vec<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
-        let entities = self.store.entities(&ids).await?;
-        let known = Known::of_entities(self.store.as_ref(), connection, stream, &entities).await?;
+        let entities = store.entities(&ids).await?;
+        let known = Known::of_entities(store, self.connection, self.stream, &entities).await?;
         let entities: HashMap<_, _> = entities.into_iter().map(|e| (e.id.clone(), e)).collect();
-        let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
-        for hold in self.store.holds(&ids).await? {
-            holds.entry(hold.entity.clone()).or_default().push(hold);
-        }
+        let around = Around::load(store, &ids).await?;
         let records: HashMap<_, _> = found
             .into_iter()
             .filter_map(|change| match change {
@@ -140,119 +140,97 @@ impl Hub {
             let Some(entity) = entities.get(&link.entity) else {
                 continue;
             };
-            let held = Held::of(holds.get(&entity.id).map_or(&[][..], Vec::as_slice));
-            for lens in stream
-                .mapping
-                .lenses
-                .iter()
-                .filter(|l| l.reads() && l.is_present(&record.fields))
-            {
+            let held = around.held(&entity.id);
+            let readable = |lens: &&Lens| lens.reads() && lens.is_present(&record.fields);
+            for lens in self.stream.mapping.lenses.iter().filter(readable) {
                 result.fields += 1;
-                let name = lens.field.as_str();
-                let canonical = entity.value(name);
-                let remote = match lens.get(&record.fields, entity, &known) {
-                    Ok(value) => value,
-                    Err(fault) => {
-                        result.excused += 1;
-                        result.differences.push(difference(
-                            connection,
-                            stream,
-                            &link,
-                            name,
-                            canonical,
-                            Value::Null,
-                            Some(fault.to_string()),
-                        ));
-                        continue;
-                    }
-                };
-                if normal::same(&lens.spec, canonical, &remote) {
+                let Some(found) = self.look(lens, &link, entity, record, &known, &held) else {
                     continue;
-                }
-                // What a system makes of a value, as it declares it, agrees.
-                let mut predicted = record.fields.clone();
-                let put =
-                    lens.writes() && lens.put(canonical, &mut predicted, entity, &known).is_ok();
-                if put {
-                    lens.predict(&mut predicted);
-                    let expected = lens.get(&predicted, entity, &known);
-                    if expected.is_ok_and(|value| normal::same(&lens.spec, &value, &remote)) {
-                        continue;
-                    }
-                }
-                let excused = excuse(connection, stream, &link, entity, lens, &held, &remote);
-                match excused {
+                };
+                match found.excused {
                     Some(_) => result.excused += 1,
                     None => result.diverged += 1,
                 }
-                result.differences.push(difference(
-                    connection, stream, &link, name, canonical, remote, excused,
-                ));
+                result.differences.push(found);
             }
         }
         Ok(())
     }
-}
 
-fn difference(
-    connection: &Connection,
-    stream: &Stream,
-    link: &Link,
-    field: &str,
-    canonical: &Value,
-    remote: Value,
-    excused: Option<String>,
-) -> Difference {
-    Difference {
-        connection: connection.row.name.clone(),
-        stream: stream.name.to_string(),
-        remote_id: link.key.remote_id.clone(),
-        entity: link.entity.clone(),
-        field: field.to_owned(),
-        canonical: canonical.clone(),
-        remote,
-        excused,
+    /// The difference in one field, if there is one.
+    fn look(
+        &self,
+        lens: &Lens,
+        link: &Link,
+        entity: &Entity,
+        record: &RemoteRecord,
+        known: &Known,
+        held: &Held,
+    ) -> Option<Difference> {
+        let canonical = entity.value(lens.field.as_str());
+        let difference = |remote: Value, excused: Option<String>| Difference {
+            connection: self.connection.row.name.clone(),
+            stream: self.name().to_string(),
+            remote_id: link.key.remote_id.clone(),
+            entity: link.entity.clone(),
+            field: lens.field.to_string(),
+            canonical: canonical.clone(),
+            remote,
+            excused,
+        };
+        let remote = match lens.get(&record.fields, entity, known) {
+            Ok(remote) => remote,
+            Err(fault) => return Some(difference(Value::Null, Some(fault.to_string()))),
+        };
+        if normal::same(&lens.spec, canonical, &remote) {
+            return None;
+        }
+        // What a system makes of a value, as it declares it, agrees.
+        let mut predicted = record.fields.clone();
+        if lens.writes() && lens.put(canonical, &mut predicted, entity, known).is_ok() {
+            lens.predict(&mut predicted);
+            let expected = lens.get(&predicted, entity, known);
+            if expected.is_ok_and(|value| normal::same(&lens.spec, &value, &remote)) {
+                return None;
+            }
+        }
+        let excused = self.excuse(lens, link, entity, held, &remote);
+        Some(difference(remote, excused.map(str::to_owned)))
     }
-}
 
-/// Why a difference is as it should be.
-fn excuse(
-    connection: &Connection,
-    stream: &Stream,
-    link: &Link,
-    entity: &Entity,
-    lens: &concord_sync::lens::Lens,
-    held: &Held,
-    remote: &Value,
-) -> Option<String> {
-    let because = |text: &str| Some(text.to_owned());
-    if entity.state == EntityState::Unmatched {
-        return because("the record is not matched yet");
+    /// Why a difference is as it should be.
+    fn excuse(
+        &self,
+        lens: &Lens,
+        link: &Link,
+        entity: &Entity,
+        held: &Held,
+        remote: &Value,
+    ) -> Option<&'static str> {
+        let name = lens.field.as_str();
+        if entity.state == EntityState::Unmatched {
+            return Some("the record is not matched yet");
+        }
+        if held.holds(&lens.field) {
+            return Some("the field is held");
+        }
+        if !lens.writes() || !self.stream.caps.update {
+            return Some("the field is only read there");
+        }
+        if !self.connection.approved() {
+            return Some("the connection's first plan is not approved");
+        }
+        if !self.stream.write.admits(entity, None) {
+            return Some("the record is out of the scope of writing");
+        }
+        if link.refused.contains_key(name) {
+            return Some("the system refused the value");
+        }
+        // What was stored is what the system made of what was sent.
+        let sent = link.sent.get(name).unwrap_or(&Value::Null);
+        let stored = lens.get(&link.raw, entity, &Known::default());
+        let is_rewritten = normal::same(&lens.spec, sent, entity.value(name))
+            && stored.is_ok_and(|stored| normal::same(&lens.spec, &stored, remote));
+        is_rewritten.then_some("the system rewrites the value")
     }
-    if held.holds(&lens.field) {
-        return because("the field is held");
-    }
-    if !lens.writes() || !stream.caps.update {
-        return because("the field is only read there");
-    }
-    if !connection.approved() {
-        return because("the connection's first plan is not approved");
-    }
-    if !stream.write.admits(entity, None) {
-        return because("the record is out of the scope of writing");
-    }
-    if link.refused.contains_key(lens.field.as_str()) {
-        return because("the system refused the value");
-    }
-    // What was stored is what the system made of what was sent.
-    let sent = link.sent.get(lens.field.as_str()).unwrap_or(&Value::Null);
-    let stored = lens
-        .get(&link.raw, entity, &Known::default())
-        .unwrap_or_default();
-    if normal::same(&lens.spec, sent, entity.value(lens.field.as_str()))
-        && normal::same(&lens.spec, &stored, remote)
-    {
-        return because("the system rewrites the value");
-    }
-    None
 }

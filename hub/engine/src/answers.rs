@@ -1,0 +1,275 @@
+//! What the answers to writes mean: one transaction for the answers of a batch.
+
+use concord_core::ports::Sequence;
+use concord_core::record::{Applied, Change, Outcome};
+use concord_core::state::{Event, Intent, IntentAction, IntentState, Link, Origin};
+use concord_core::{Changeset, Entity, Fault, FieldFault, FieldName, Timestamp};
+use concord_sync::absence::Noticed;
+use concord_sync::confirm::{self, Next};
+use concord_sync::emit;
+use concord_sync::observe::{Read, ReadKind};
+
+use crate::error::EngineError;
+use crate::hub::Hub;
+use crate::outbox::{Job, Sender};
+use crate::pull::Stopped;
+use crate::references::Known;
+
+impl Sender<'_> {
+    /// Takes one outcome per job.  `Stopped` where going on with the connection
+    /// would only repeat a fault; all that came is written down even then.
+    pub async fn take_outcomes(
+        &mut self,
+        jobs: Vec<Job>,
+        outcomes: Vec<Outcome>,
+        started: Timestamp,
+    ) -> Result<(), Stopped> {
+        let entities: Vec<Entity> = jobs.iter().map(|job| job.entity.clone()).collect();
+        let store = self.lane.hub.store.as_ref();
+        let (connection, stream) = (self.lane.connection, self.lane.stream);
+        let known = Known::of_entities(store, connection, stream, &entities).await?;
+        let mut out = Changeset::durable();
+        let mut conflicted = Vec::new();
+        let mut stop = None;
+        let mut outcomes = outcomes.into_iter();
+        for job in jobs {
+            // The host has checked that there is one outcome per op; were one
+            // missing all the same, nobody would know what became of the write.
+            let outcome = outcomes.next().unwrap_or_else(|| {
+                Outcome::Failed(Fault::UnknownOutcome(
+                    "the connector gave no outcome".into(),
+                ))
+            });
+            match outcome {
+                Outcome::Applied(answer) => {
+                    self.take_applied(job, &answer, started, &known, &mut out)
+                        .await?;
+                }
+                Outcome::Failed(fault) => {
+                    if stops_connection(&fault) {
+                        stop.get_or_insert_with(|| fault.clone());
+                    }
+                    if let Some(change) = self.take_fault(job, fault, &mut out) {
+                        conflicted.push(change);
+                    }
+                }
+            }
+        }
+        self.lane.hub.store.commit(&out).await?;
+        if !conflicted.is_empty() {
+            let (kind, noticed) = (ReadKind::Fetch, Noticed::Fetched);
+            *self.read += self
+                .lane
+                .take_in(conflicted, kind, started, noticed)
+                .await?;
+        }
+        match stop {
+            Some(fault) => Err(Stopped::Fault(fault)),
+            None => Ok(()),
+        }
+    }
+
+    async fn take_applied(
+        &mut self,
+        job: Job,
+        answer: &Applied,
+        started: Timestamp,
+        known: &Known,
+        out: &mut Changeset,
+    ) -> Result<(), EngineError> {
+        let Job {
+            mut intent,
+            mut entity,
+            link,
+            held,
+        } = job;
+        let hub = self.lane.hub;
+        let scene = self.lane.scene(known);
+        let old_key = link.as_ref().map(|link| link.key.clone());
+        let mut link = link.unwrap_or_else(|| confirm::new_link(&intent, answer, &scene));
+        let read = Read {
+            kind: ReadKind::Fetch,
+            started,
+        };
+        let keys = hub.keys_of(&entity);
+        let (absorbed, next) = confirm::applied(
+            &mut intent,
+            &mut link,
+            &mut entity,
+            answer,
+            read,
+            &held,
+            &scene,
+        );
+        match (next, intent.action) {
+            (Next::Closed, IntentAction::Create) => self.sent.created += 1,
+            (Next::Closed, _) => self.sent.updated += 1,
+            _ => self.sent.in_doubt += 1,
+        }
+        self.sent.conflicts += absorbed.conflicts.len() as u64;
+        let written = match intent.action {
+            IntentAction::Create => "created there",
+            _ => "written there",
+        };
+        let changed = !absorbed.changes.is_empty();
+        let debt = absorbed.debt || emit::owed(&entity, &link, &scene).next().is_some();
+        let what = changed.then_some("changed");
+        hub.write_down(absorbed, &link, &entity, self.lane.run, what, out)
+            .await?;
+        out.events.push(hub.written(&intent, &link, written).await?);
+        if let Some(old) = old_key
+            && old != link.key
+        {
+            out.links_removed.push(old);
+        }
+        if changed || (debt && next == Next::Closed && !entity.dirty) {
+            entity.dirty = true;
+            hub.rekey(&keys, &entity, out);
+            out.entities.push(entity);
+        }
+        out.links.push(link);
+        out.intents.push(intent);
+        Ok(())
+    }
+
+    /// What a fault of one op means for its intent.  Gives the current record
+    /// where the answer carried it.
+    fn take_fault(&mut self, job: Job, fault: Fault, out: &mut Changeset) -> Option<Change> {
+        let Job {
+            mut intent,
+            mut entity,
+            mut link,
+            ..
+        } = job;
+        let reason = fault.to_string();
+        let mut current = None;
+        entity.dirty = true;
+        match fault {
+            Fault::UnknownOutcome(_) => {
+                self.sent.in_doubt += 1;
+                intent.state = IntentState::InDoubt;
+                intent.reason = reason;
+            }
+            Fault::VersionConflict(record) => {
+                self.sent.outdated += 1;
+                intent.state = IntentState::Dropped;
+                intent.reason = reason;
+                if let Some(mut link) = link {
+                    link.again_at = Some(self.lane.hub.clock.now());
+                    out.links.push(link);
+                }
+                out.entities.push(entity);
+                current = record.map(|record| Change::Upsert(*record));
+            }
+            Fault::NotFound(_) => {
+                self.sent.outdated += 1;
+                intent.state = IntentState::Dropped;
+                intent.reason = reason;
+                if let Some(mut link) = link {
+                    // A direct read decides what that means.
+                    link.again_at = Some(self.lane.hub.clock.now());
+                    out.links.push(link);
+                }
+            }
+            Fault::Invalid(faults) => {
+                self.sent.refused += 1;
+                let fields = self.canonical(&faults, &intent);
+                confirm::refused(&mut intent, link.as_mut(), &fields, &reason);
+                // A create that was refused is planned again when its entity
+                // changes; an update goes on without the refused fields.
+                if let Some(link) = link {
+                    out.links.push(link);
+                    out.entities.push(entity);
+                }
+            }
+            Fault::Bug(_) | Fault::WindowTooLarge(_) | Fault::CursorExpired(_) => {
+                self.sent.refused += 1;
+                let fields = self.canonical(&[], &intent);
+                confirm::refused(&mut intent, link.as_mut(), &fields, &reason);
+                out.links.extend(link);
+            }
+            Fault::RateLimited { until, .. } | Fault::Transient { until, .. } => {
+                intent.state = IntentState::New;
+                intent.sent_at = None;
+                intent.not_before = until;
+                intent.reason = reason;
+            }
+            Fault::AuthExpired(_) | Fault::AuthRevoked(_) | Fault::Forbidden(_) => {
+                intent.state = IntentState::New;
+                intent.sent_at = None;
+                intent.reason = reason;
+            }
+        }
+        out.intents.push(intent);
+        current
+    }
+
+    /// The canonical fields of an intent whose remote fields were refused; all
+    /// of them where the system does not say which.
+    fn canonical(&self, faults: &[FieldFault], intent: &Intent) -> Vec<FieldName> {
+        let named: Vec<&str> = faults
+            .iter()
+            .map(|fault| fault.field.as_str())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let lenses = intent
+            .values
+            .keys()
+            .filter_map(|name| self.lane.stream.mapping.lens(name));
+        let hit: Vec<FieldName> = lenses
+            .clone()
+            .filter(|lens| {
+                lens.remote_fields()
+                    .iter()
+                    .any(|f| named.contains(&f.as_str()))
+            })
+            .map(|lens| lens.field.clone())
+            .collect();
+        if hit.is_empty() {
+            lenses.map(|lens| lens.field.clone()).collect()
+        } else {
+            hit
+        }
+    }
+}
+
+/// Going on with this connection now would only repeat it.
+fn stops_connection(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::RateLimited { .. }
+            | Fault::Transient { .. }
+            | Fault::AuthExpired(_)
+            | Fault::AuthRevoked(_)
+            | Fault::Forbidden(_)
+    )
+}
+
+impl Hub {
+    /// The event of a write of ours.
+    pub(crate) async fn written(
+        &self,
+        intent: &Intent,
+        link: &Link,
+        what: &str,
+    ) -> Result<Event, EngineError> {
+        let changes = intent
+            .values
+            .iter()
+            .map(|(name, value)| {
+                let before = intent.before.get(name).cloned().unwrap_or_default();
+                (FieldName::new(name), before, value.clone())
+            })
+            .collect();
+        Ok(Event {
+            id: self.numbers.next(&Sequence::Event).await?,
+            entity: intent.entity.clone(),
+            at: self.clock.now(),
+            run: intent.run,
+            origin: Origin::Connection(intent.connection),
+            what: what.to_owned(),
+            changes,
+            link: Some(link.key.clone()),
+        })
+    }
+}
