@@ -1,8 +1,7 @@
 //! What the answers to writes mean: one transaction for the answers of a batch.
 
-use concord_core::ports::Sequence;
 use concord_core::record::{Applied, Change, Outcome};
-use concord_core::state::{Event, Intent, IntentAction, IntentState, Link, Origin};
+use concord_core::state::{Intent, IntentAction, IntentState};
 use concord_core::{Changeset, Entity, Fault, FieldFault, FieldName, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::confirm::{self, Next};
@@ -10,7 +9,6 @@ use concord_sync::emit;
 use concord_sync::observe::{Read, ReadKind};
 
 use crate::error::EngineError;
-use crate::hub::Hub;
 use crate::outbox::{Job, Sender};
 use crate::pull::Stopped;
 use crate::references::Known;
@@ -243,33 +241,4 @@ fn stops_connection(fault: &Fault) -> bool {
             | Fault::AuthRevoked(_)
             | Fault::Forbidden(_)
     )
-}
-
-impl Hub {
-    /// The event of a write of ours.
-    pub(crate) async fn written(
-        &self,
-        intent: &Intent,
-        link: &Link,
-        what: &str,
-    ) -> Result<Event, EngineError> {
-        let changes = intent
-            .values
-            .iter()
-            .map(|(name, value)| {
-                let before = intent.before.get(name).cloned().unwrap_or_default();
-                (FieldName::new(name), before, value.clone())
-            })
-            .collect();
-        Ok(Event {
-            id: self.numbers.next(&Sequence::Event).await?,
-            entity: intent.entity.clone(),
-            at: self.clock.now(),
-            run: intent.run,
-            origin: Origin::Connection(intent.connection),
-            what: what.to_owned(),
-            changes,
-            link: Some(link.key.clone()),
-        })
-    }
 }

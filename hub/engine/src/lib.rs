@@ -8,11 +8,13 @@
 mod answers;
 pub mod approve;
 mod around;
+mod before;
 pub mod clock;
 pub mod config;
 pub mod doubt;
 pub mod error;
 pub mod hub;
+mod journal;
 mod lane;
 pub mod matcher;
 pub mod numbers;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use concord_core::changeset::MatchKey;
 use concord_core::ports::Sequence;
 use concord_core::record::RemoteRecord;
-use concord_core::state::{Entity, EntityState, Event, Link, Origin, Review, Verdict};
+use concord_core::state::{Entity, EntityState, Link, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
 use concord_sync::absorb::absorb;
 use concord_sync::lens::Lens;
@@ -369,29 +369,4 @@ impl Table {
         out.keys_added.extend(self.keys_added);
         out.keys_removed.extend(self.keys_removed);
     }
-}
-
-/// The event of a decision that a person made at the hub.
-pub(crate) async fn decided(
-    hub: &Hub,
-    entity: &EntityId,
-    run: RunId,
-    by: &str,
-    what: String,
-    changes: Vec<(
-        concord_core::FieldName,
-        concord_core::Value,
-        concord_core::Value,
-    )>,
-) -> Result<Event, EngineError> {
-    Ok(Event {
-        id: hub.numbers.next(&Sequence::Event).await?,
-        entity: entity.clone(),
-        at: hub.clock.now(),
-        run,
-        origin: Origin::Person(by.to_owned()),
-        what,
-        changes,
-        link: None,
-    })
 }

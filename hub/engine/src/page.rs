@@ -1,23 +1,20 @@
 //! One page of observations becomes one changeset.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ports::Sequence;
 use concord_core::record::{Absence, Change, RemoteRecord};
-use concord_core::state::{
-    EntityState, Event, Hold, Intent, IntentAction, Link, LinkKey, LinkState, Origin, Quarantined,
-};
-use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, RunId, Timestamp, Value};
+use concord_core::state::{EntityState, Event, Link, LinkKey, LinkState, Origin, Quarantined};
+use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::{self, Conclusion, Noticed};
 use concord_sync::absorb::{Absorbed, absorb};
 use concord_sync::lens::Lens;
 use concord_sync::observe::{Belief, Read, believe};
 use concord_sync::scene::Held;
 
+use crate::before::Before;
 use crate::error::EngineError;
-use crate::hub::Hub;
 use crate::lane::Lane;
-use crate::references::Known;
 
 /// What a page did, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -43,18 +40,6 @@ impl std::ops::AddAssign for PageCounts {
     }
 }
 
-/// What is known before the page is looked at.
-struct Before {
-    links: HashMap<RemoteId, Link>,
-    entities: HashMap<EntityId, Entity>,
-    holds: HashMap<EntityId, Vec<Hold>>,
-    /// Entities with an open intent in this stream.
-    open: BTreeSet<EntityId>,
-    /// Creates of this stream that may have arrived.
-    creates: Vec<Intent>,
-    known: Known,
-}
-
 pub(crate) struct PageOf<'a> {
     pub lane: Lane<'a>,
     pub read: Read,
@@ -71,7 +56,7 @@ impl PageOf<'_> {
         changes: Vec<Change>,
         out: &mut Changeset,
     ) -> Result<PageCounts, EngineError> {
-        let before = self.look_up(&changes).await?;
+        let before = Before::look_up(self.lane, &changes).await?;
         let mut page = Page {
             of: self,
             before,
@@ -126,57 +111,6 @@ impl PageOf<'_> {
             out.waiting_cleared.push(key);
         }
         Ok(())
-    }
-
-    async fn look_up(&self, changes: &[Change]) -> Result<Before, EngineError> {
-        let store = self.lane.hub.store.as_ref();
-        let id = self.lane.id();
-        let ids: BTreeSet<RemoteId> = changes.iter().filter_map(Change::id).cloned().collect();
-        let ids: Vec<RemoteId> = ids.into_iter().collect();
-        let links = store.links(id, &self.lane.stream.name, &ids).await?;
-        let entity_ids: BTreeSet<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
-        let entity_ids: Vec<EntityId> = entity_ids.into_iter().collect();
-        let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
-        let mut open = BTreeSet::new();
-        let mut entities = HashMap::new();
-        if !entity_ids.is_empty() {
-            for entity in store.entities(&entity_ids).await? {
-                entities.insert(entity.id.clone(), entity);
-            }
-            for hold in store.holds(&entity_ids).await? {
-                holds.entry(hold.entity.clone()).or_default().push(hold);
-            }
-            let intents = store.open_intents_of(&entity_ids).await?;
-            open.extend(
-                intents
-                    .into_iter()
-                    .filter(|i| self.lane.holds_intent(i))
-                    .map(|i| i.entity),
-            );
-        }
-        let creates = if self.lane.stream.caps.create {
-            self.lane.open_creates().await?
-        } else {
-            Vec::new()
-        };
-        let records = changes.iter().filter_map(|change| match change {
-            Change::Upsert(record) => Some(&record.fields),
-            _ => None,
-        });
-        let known =
-            Known::of_records(store, self.lane.connection, self.lane.stream, records).await?;
-        let links = links
-            .into_iter()
-            .map(|link| (link.key.remote_id.clone(), link))
-            .collect();
-        Ok(Before {
-            links,
-            entities,
-            holds,
-            open,
-            creates,
-            known,
-        })
     }
 }
 
@@ -325,7 +259,7 @@ impl Page<'_> {
             // A hint about a record that is not known: the next pull brings it.
             return Ok(());
         }
-        if self.is_of_open_create(record) {
+        if self.before.is_of_open_create(record) {
             // It may be what a create of ours made.  The create is settled
             // first; the record is then linked by it or comes again.
             return Ok(());
@@ -376,21 +310,6 @@ impl Page<'_> {
         self.out.entities.push(entity);
         self.out.links.push(link);
         Ok(())
-    }
-
-    /// A create whose answer is missing, and whose identifying values this
-    /// record holds.
-    fn is_of_open_create(&self, record: &RemoteRecord) -> bool {
-        self.before.creates.iter().any(|intent| {
-            let mut equal = intent.payload.iter().filter(|(_, value)| !is_empty(value));
-            equal.clone().next().is_some()
-                && equal.all(|(name, value)| {
-                    record
-                        .fields
-                        .get(name)
-                        .is_none_or(|held| is_empty(held) || alike(held, value))
-                })
-        })
     }
 
     /// Takes over what absorbing left to be written down.
@@ -489,17 +408,6 @@ impl Page<'_> {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_str().is_some_and(str::is_empty)
-}
-
-fn alike(held: &Value, sent: &Value) -> bool {
-    match (held, sent) {
-        (Value::String(a), Value::String(b)) => a.trim().to_lowercase() == b.trim().to_lowercase(),
-        (a, b) => a == b,
-    }
-}
-
 pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
     Link {
         key,
@@ -518,71 +426,6 @@ pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
         missing_since: None,
         first_contact: Vec::new(),
         refused: Fields::new(),
-    }
-}
-
-impl Lane<'_> {
-    /// Creates that were sent and have no answer.
-    async fn open_creates(&self) -> Result<Vec<Intent>, EngineError> {
-        let filter = concord_core::ports::IntentFilter {
-            connection: Some(self.id()),
-            stream: Some(self.name().clone()),
-            open_only: true,
-            limit: 1_000,
-            ..Default::default()
-        };
-        let mut intents = self.hub.store.intents(&filter).await?;
-        intents.retain(|i| i.action == IntentAction::Create && i.sent_at.is_some());
-        Ok(intents)
-    }
-}
-
-impl Hub {
-    /// Adds what absorbing or settling left to be written down to a changeset:
-    /// conflicts, holds, waits, unfit fields and one event.
-    pub(crate) async fn write_down(
-        &self,
-        absorbed: Absorbed,
-        link: &Link,
-        entity: &Entity,
-        run: RunId,
-        what: Option<&str>,
-        out: &mut Changeset,
-    ) -> Result<(), EngineError> {
-        let now = self.clock.now();
-        for mut conflict in absorbed.conflicts {
-            conflict.id = self.numbers.next(&Sequence::Conflict).await?;
-            out.conflicts.push(conflict);
-        }
-        out.holds.extend(absorbed.holds);
-        out.waiting.extend(absorbed.waiting);
-        if !absorbed.unfit.is_empty() {
-            let reasons: Vec<String> = absorbed
-                .unfit
-                .into_iter()
-                .map(|(_, reason)| reason)
-                .collect();
-            out.quarantined.push(Quarantined {
-                connection: link.key.connection,
-                stream: link.key.stream.clone(),
-                remote_id: link.key.remote_id.clone(),
-                reason: reasons.join("; "),
-                raw: String::new(),
-                at: now,
-            });
-        }
-        let Some(what) = what else { return Ok(()) };
-        out.events.push(Event {
-            id: self.numbers.next(&Sequence::Event).await?,
-            entity: entity.id.clone(),
-            at: now,
-            run,
-            origin: Origin::Connection(link.key.connection),
-            what: what.to_owned(),
-            changes: absorbed.changes,
-            link: Some(link.key.clone()),
-        });
-        Ok(())
     }
 }
 

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::hub::Hub;
-use crate::matcher::decided;
 
 /// How a person settles a held conflict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,8 +66,10 @@ impl Hub {
         let mut out = Changeset::durable();
         let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
         let changes = vec![(conflict.field.clone(), old, value)];
-        out.events
-            .push(decided(self, &entity.id, run, by, "decided".into(), changes).await?);
+        out.events.push(
+            self.decided(&entity.id, run, by, "decided".into(), changes)
+                .await?,
+        );
         out.holds_cleared
             .push((conflict.entity.clone(), Some(conflict.field.clone())));
         // Later conflicts of the same field are settled by the same decision.
