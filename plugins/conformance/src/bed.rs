@@ -75,8 +75,9 @@ pub trait Bed: Send + Sync {
         Err(Unable::Lacks("deleting a record as a person would"))
     }
 
-    /// A person merges `lost` into `kept`.
-    async fn merge(&self, _kept: &RemoteId, _lost: &RemoteId) -> Result<(), Unable> {
+    /// A person merges `lost` into `kept`; the record that is there afterwards,
+    /// which some systems make anew.
+    async fn merge(&self, _kept: &RemoteId, _lost: &RemoteId) -> Result<RemoteId, Unable> {
         Err(Unable::Lacks("merging records as a person would"))
     }
 

@@ -150,13 +150,13 @@ pub(super) async fn merged(suite: &Suite<'_>) -> Checked {
     }
     let kept = suite.made().await?;
     let lost = suite.made().await?;
-    suite.bed.merge(&kept, &lost).await?;
+    let left = suite.bed.merge(&kept, &lost).await?;
     suite.bed.settle().await?;
     match suite.fetch(&lost).await? {
         Change::Gone {
             absence: Absence::MergedInto(into),
             ..
-        } if into == kept => Ok(()),
+        } if into == left => Ok(()),
         other => Err(Stop::Failed(format!("a merged record gives {other:?}"))),
     }
 }

@@ -93,6 +93,7 @@ pub(crate) async fn run(bed: &dyn Bed) -> Report {
         "an-update-changes-its-fields-only",
         write::updates(&suite).await,
     );
+    add("an-id-moves-as-declared", write::moves(&suite).await);
     add("unicode-is-written", write::unicode(&suite).await);
     add(
         "the-answer-is-the-record",

@@ -150,6 +150,27 @@ pub(super) async fn unicode(suite: &Suite<'_>) -> Checked {
     holds(suite, &applied.id, &fields).await
 }
 
+/// Where a record's id hangs on a field, the answer must name the new one.
+pub(super) async fn moves(suite: &Suite<'_>) -> Checked {
+    let Some(field) = suite.declared.id_moves_with.clone() else {
+        return undeclared("id-moves-with");
+    };
+    let old = target(suite).await?;
+    let mut fields = suite.sample()?;
+    fields.retain(|name, _| *name == field);
+    let op = suite.op(Action::Update(old.clone()), None, fields.clone());
+    let new = suite.applied(op).await?.id;
+    suite.bed.settle().await?;
+    ensure(new != old, || {
+        format!("'{field}' was changed, and the id is still '{old}'")
+    })?;
+    holds(suite, &new, &fields).await?;
+    match suite.fetch(&old).await? {
+        Change::Gone { .. } => Ok(()),
+        other => fail(format!("the old id still gives {other:?}")),
+    }
+}
+
 /// The hub takes what such an answer says for what is stored.
 pub(super) async fn answer_is_record(suite: &Suite<'_>) -> Checked {
     if !suite.declared.answer_is_record || !suite.declared.update {

@@ -140,9 +140,9 @@ impl Bed for Drawer {
         Ok(())
     }
 
-    async fn merge(&self, kept: &RemoteId, lost: &RemoteId) -> Result<(), Unable> {
+    async fn merge(&self, kept: &RemoteId, lost: &RemoteId) -> Result<RemoteId, Unable> {
         self.state().remove(lost, Absence::MergedInto(kept.clone()));
-        Ok(())
+        Ok(kept.clone())
     }
 
     async fn read(&self, id: &RemoteId) -> Result<Option<Fields>, Unable> {
