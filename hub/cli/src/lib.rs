@@ -1,0 +1,121 @@
+//! The program `concord`: parses, wires, prints.  It is the only crate that
+//! sees all the others; what it decides is decided in them.
+
+pub mod arguments;
+pub mod commands;
+pub mod exit;
+pub mod interrupt;
+pub mod invocation;
+pub mod output;
+pub mod progress;
+pub mod wire;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command};
+use exit::Ending;
+use invocation::Invocation;
+
+/// Everything from the command line to the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) => {
+            // Help and version come this way too.  A closed pipe is no failure.
+            let _ = wrong.print();
+            return ExitCode::from(if wrong.use_stderr() { exit::USAGE } else { 0 });
+        }
+    };
+    log(&arguments);
+    let json = arguments.global.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    result.map_or_else(|error| failed(&error, json), ExitCode::from)
+}
+
+/// Carries out one command.
+pub async fn run(arguments: Arguments) -> Result<Ending> {
+    let cli = Invocation::new(arguments.global);
+    match arguments.command {
+        Command::Init(arguments) => commands::init::run(&cli, &arguments).await,
+        Command::Apply(arguments) => commands::apply::run(&cli, &arguments).await,
+        Command::Export(arguments) => commands::export::run(&cli, &arguments).await,
+        Command::Connection(command) => commands::connection::run(&cli, &command).await,
+        Command::Plan(arguments) => commands::plan::run(&cli, &arguments).await,
+        Command::Sync(arguments) => commands::sync::run(&cli, &arguments).await,
+        Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
+        Command::Why(arguments) => commands::why::run(&cli, &arguments).await,
+        Command::Conflicts(command) => commands::conflicts::run(&cli, &command).await,
+        Command::Matches(command) => commands::matches::run(&cli, &command).await,
+        Command::Verify(arguments) => commands::verify::run(&cli, &arguments).await,
+        Command::Plugin(command) => commands::plugin::run(&cli, &command).await,
+        Command::Twin(arguments) => commands::twin::run(&cli, &arguments).await,
+    }
+}
+
+/// One line per cause, on standard error; with `--json` also as the document,
+/// so that a script need not read text.
+fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
+    let text = words(error);
+    if json {
+        println!("{}", json!({ "error": text }));
+    }
+    eprintln!("concord: {text}");
+    ExitCode::from(exit::FAILED)
+}
+
+/// An error with its causes, leaving out those that it already quotes.
+fn words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn log(arguments: &Arguments) {
+    let level = match (arguments.global.quiet, arguments.global.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "concord=info,concord_engine=debug,concord_host=debug,info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("CONCORD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // A second call in one process, as tests make it, keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_each_cause_once() {
+        let error = Err::<(), _>(io::Error::other("the disk is full")).context("not written");
+        assert_eq!(words(&error.unwrap_err()), "not written: the disk is full");
+        let quoted = Err::<(), _>(io::Error::other("full")).context("the disk is full");
+        assert_eq!(words(&quoted.unwrap_err()), "the disk is full");
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{commands, exit};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "concord",
+    version,
+    about = "Keeps one record per customer and holds every connected system to it",
+    after_help = exit::HELP,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Print one JSON document on standard output and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The database file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CONCORD_DB",
+        default_value = "concord.db"
+    )]
+    pub db: PathBuf,
+    /// A folder with connector components, looked at before all others.
+    /// Without it, the folder `plugins` beside the program is
+    #[arg(long, global = true, value_name = "FOLDER", env = "CONCORD_PLUGINS")]
+    pub plugins: Option<PathBuf>,
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a database
+    Init(commands::init::Arguments),
+    /// Take over a configuration
+    Apply(commands::apply::Arguments),
+    /// Print the configuration in the form that `apply` takes
+    Export(commands::export::Arguments),
+    /// Add, list, check and remove connections
+    #[command(subcommand)]
+    Connection(commands::connection::Command),
+    /// Show what the next sync would write, as far as the systems are read
+    Plan(commands::plan::Arguments),
+    /// Read all systems, match, and write what they are owed
+    Sync(commands::sync::Arguments),
+    /// Show where every connection stands and what waits for a person
+    Status(commands::status::Arguments),
+    /// Tell the story of one value: where it came from and who holds what
+    Why(commands::why::Arguments),
+    /// List conflicts and settle those that are held
+    #[command(subcommand)]
+    Conflicts(commands::conflicts::Command),
+    /// List records that may be several customers, or none, and say who they are
+    #[command(subcommand)]
+    Matches(commands::matches::Command),
+    /// Read every linked record back and compare it with the canonical one
+    Verify(commands::verify::Arguments),
+    /// Look at connector components
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
+    /// Run a stand-in of a vendor's API on this machine, for trying and testing
+    Twin(commands::twin::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_every_argument_its_help() {
+        fn look(command: &clap::Command, path: &str) {
+            if command.get_name() == "help" {
+                return;
+            }
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path} has no help");
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{path}: {}",
+                    argument.get_id()
+                );
+            }
+            let mut children = command.get_subcommands().peekable();
+            if children.peek().is_none() {
+                let after = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(after.contains("Example"), "{path} has no example");
+            }
+            children.for_each(|child| look(child, &path));
+        }
+        Arguments::command()
+            .get_subcommands()
+            .for_each(|command| look(command, "concord"));
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["concord --json status", "concord status --json"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            assert!(arguments.global.json, "{line}");
+        }
+        assert!(Arguments::try_parse_from(["concord", "status", "-q", "-v"]).is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! `concord apply`
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use concord_engine::config::Config;
+
+use crate::exit::Ending;
+use crate::invocation::Invocation;
+use crate::wire::apply::{self, ApplyError, Changes};
+use crate::wire::{config, lease};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord apply -f config.yaml
+  concord export | sed s/both/read/ | concord apply -f -
+
+The file is the whole configuration: a connection that is not in it is removed;
+its records stay known. Applying the same file again changes nothing.")]
+pub struct Arguments {
+    /// The configuration, YAML or JSON; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
+    let config = config::read(&arguments.file)?;
+    let changes = take_over(cli, &config, "apply").await?;
+    cli.output.show(&changes, words)?;
+    Ok(Ending::Fine)
+}
+
+/// Checks a configuration and writes it down under the lease.
+pub async fn take_over(
+    cli: &Invocation,
+    config: &Config,
+    command: &str,
+) -> Result<Changes, ApplyError> {
+    apply::check(config, cli.global.plugins.as_ref())?;
+    let store = cli.writing().await?;
+    let store = store.as_ref();
+    lease::with(store, cli.clock.as_ref(), command, async || {
+        apply::commit(store, config).await
+    })
+    .await
+}
+
+fn words(changes: &Changes) -> String {
+    if changes.is_empty() {
+        return "nothing changed".into();
+    }
+    let mut lines = Vec::new();
+    lines.extend(changes.settings.iter().map(|part| format!("~ {part}")));
+    lines.extend(
+        changes
+            .added
+            .iter()
+            .map(|name| format!("+ connection {name}")),
+    );
+    for (name, parts) in &changes.changed {
+        lines.push(format!("~ connection {name}: {}", parts.join(", ")));
+    }
+    lines.extend(
+        changes
+            .removed
+            .iter()
+            .map(|name| format!("- connection {name}")),
+    );
+    if !changes.unchanged.is_empty() {
+        lines.push(format!("  unchanged: {}", changes.unchanged.join(", ")));
+    }
+    if !changes.added.is_empty() {
+        lines.push("Next: `concord connection check NAME`, then `concord sync`".into());
+    }
+    lines.join("\n")
+}

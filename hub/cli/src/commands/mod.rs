@@ -1,0 +1,15 @@
+//! One command a file.  Each parses its own arguments and prints one document.
+
+pub mod apply;
+pub mod conflicts;
+pub mod connection;
+pub mod export;
+pub mod init;
+pub mod matches;
+pub mod plan;
+pub mod plugin;
+pub mod status;
+pub mod sync;
+pub mod twin;
+pub mod verify;
+pub mod why;

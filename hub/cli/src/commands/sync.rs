@@ -1,0 +1,284 @@
+//! `concord sync`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use concord_core::Changeset;
+use concord_core::ports::Store;
+use concord_engine::planner::Plan;
+use concord_engine::run::{Report, Request};
+use concord_engine::{EngineError, Hub};
+use concord_sync::approve::FirstContact;
+use serde_json::json;
+
+use super::plan;
+use crate::exit::Ending;
+use crate::interrupt::until_told;
+use crate::invocation::Invocation;
+use crate::output::{section, table};
+use crate::wire::hub::{self, Reach};
+use crate::wire::lease;
+
+/// How many planned writes of each connection a dry run shows.
+const SHOWN: usize = 8;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord sync
+  concord sync --dry-run
+  concord sync --approve --first-contact remote
+
+A connection's first sync reads and matches only: nothing is written to it until
+its plan is approved. Ctrl-C ends between two steps; the next sync goes on from
+there. Ends with 4 when a connection was stopped and the others went on.")]
+pub struct Arguments {
+    /// Only read and write this connection
+    #[arg(long, value_name = "NAME")]
+    connection: Option<String>,
+    /// Read and match, then show what would be written and write nothing there
+    #[arg(long, conflicts_with = "approve")]
+    dry_run: bool,
+    /// Approve the first plan of connections that wait for it
+    #[arg(long)]
+    approve: bool,
+    /// How the approved plan settles fields that differed at first contact
+    #[arg(long, value_enum, default_value = "rules", requires = "approve")]
+    first_contact: Settle,
+    /// Read everything, whatever changed
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Settle {
+    /// A field's rule where it names an owner, otherwise what is known already
+    Rules,
+    /// What is known already
+    Canonical,
+    /// What the new connection holds
+    Remote,
+}
+
+impl From<Settle> for FirstContact {
+    fn from(settle: Settle) -> Self {
+        match settle {
+            Settle::Rules => FirstContact::Rules,
+            Settle::Canonical => FirstContact::Canonical,
+            Settle::Remote => FirstContact::Remote,
+        }
+    }
+}
+
+pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
+    let store = cli.writing().await?;
+    let owner = lease::owner("sync", cli.clock.as_ref());
+    lease::take(store.as_ref(), cli.clock.as_ref(), &owner).await?;
+    let ending = with_lease(cli, arguments, &store, &owner).await;
+    // The run gives it back itself; one that never started or was cut off does
+    // not.
+    store.release(&owner).await?;
+    ending
+}
+
+async fn with_lease(
+    cli: &Invocation,
+    arguments: &Arguments,
+    store: &Arc<concord_store::SqliteStore>,
+    owner: &str,
+) -> Result<Ending> {
+    let mut hub = cli
+        .hub(
+            Arc::clone(store) as Arc<dyn Store>,
+            Reach::Systems,
+            owner.to_owned(),
+        )
+        .await?;
+    note_held(store.as_ref(), &hub).await?;
+    let request = Request {
+        connection: arguments.connection.clone(),
+        approve: arguments.approve,
+        first_contact: arguments.first_contact.into(),
+        full: arguments.full,
+        read_only: arguments.dry_run,
+    };
+    let stop = Arc::clone(&hub.stop);
+    let ended = until_told(hub.sync(&request), stop, cli.clock.as_ref()).await;
+    cli.watch.finish();
+    let report = match ended {
+        Some(Ok(report)) => report,
+        None | Some(Err(EngineError::Ended)) => return interrupted(cli),
+        Some(Err(error)) => return Err(error.into()),
+    };
+    let plan = if arguments.dry_run {
+        Some(hub.plan().await?)
+    } else {
+        None
+    };
+    cli.watch.finish();
+    let held = held(&hub, arguments.connection.as_deref());
+    show(cli, &report, &held, plan.as_ref())?;
+    Ok(if report.failed() || !held.is_empty() {
+        Ending::PartlyStopped
+    } else {
+        Ending::Fine
+    })
+}
+
+fn interrupted(cli: &Invocation) -> Result<Ending> {
+    let done = cli.watch.so_far();
+    let document = json!({ "interrupted": true, "done": done });
+    cli.output.show(&document, |_| {
+        format!("ended before it was through: {done}. The next `concord sync` goes on from there")
+    })?;
+    Ok(Ending::Interrupted)
+}
+
+/// Connections that could not run, of those that were asked for.
+fn held(hub: &Hub, only: Option<&str>) -> BTreeMap<String, String> {
+    let mut held = hub::held(hub);
+    held.retain(|name, _| only.is_none_or(|only| only == name));
+    held
+}
+
+/// Writes down why a connection does not run, for `status`.
+async fn note_held(store: &dyn Store, hub: &Hub) -> Result<()> {
+    let before = store.connections().await?;
+    let mut out = Changeset::default();
+    for connection in &hub.connections {
+        let known = before.iter().find(|row| row.id == connection.row.id);
+        if known.is_some_and(|row| row.held != connection.row.held) {
+            out.connections.push(connection.row.clone());
+        }
+    }
+    if !out.is_empty() {
+        store.commit(&out).await?;
+    }
+    Ok(())
+}
+
+fn show(
+    cli: &Invocation,
+    report: &Report,
+    held: &BTreeMap<String, String>,
+    plan: Option<&Plan>,
+) -> Result<()> {
+    let mut document = serde_json::to_value(report)?;
+    document["writes"] = json!(report.writes());
+    document["held"] = json!(held);
+    if let Some(plan) = plan {
+        document["plan"] = plan::document(plan);
+    }
+    cli.output.show(&document, |_| words(report, held, plan))
+}
+
+fn words(report: &Report, held: &BTreeMap<String, String>, plan: Option<&Plan>) -> String {
+    let mut text = table(
+        [
+            "stream",
+            "read",
+            "new",
+            "changed",
+            "gone",
+            "conflicts",
+            "created",
+            "updated",
+            "refused",
+        ],
+        report.streams.iter().map(|(place, stream)| {
+            let number = |n: u64| n.to_string();
+            [
+                place.clone(),
+                number(stream.read.records),
+                number(stream.read.new),
+                number(stream.read.changed),
+                number(stream.read.gone),
+                number(stream.read.conflicts + stream.sent.conflicts),
+                number(stream.sent.created),
+                number(stream.sent.updated),
+                number(stream.sent.refused),
+            ]
+        }),
+    );
+    for (kind, matched) in &report.matched {
+        text += &format!(
+            "\n{kind}: {} linked, {} new, {} to review",
+            matched.linked, matched.new, matched.to_review
+        );
+        if !matched.waits_for.is_empty() {
+            text += &format!("; waits for {}", matched.waits_for.join(", "));
+        }
+        text += "\n";
+    }
+    if report.open > 0 {
+        text += &format!(
+            "\n{} writes are under way or in doubt; a later sync settles them\n",
+            report.open
+        );
+    }
+    let is_held = |place: &str| {
+        held.keys()
+            .any(|name| place.starts_with(&format!("{name}/")))
+    };
+    let mut stopped: Vec<String> = held
+        .iter()
+        .map(|(name, reason)| format!("{name}: {reason}"))
+        .collect();
+    stopped.extend(report.streams.iter().filter_map(|(place, stream)| {
+        let reason = stream.stopped.as_ref().filter(|_| !is_held(place))?;
+        Some(format!("{place}: {reason}"))
+    }));
+    text += &section("Stopped:", &stopped);
+    if !report.approved.is_empty() {
+        text += &format!("\napproved: {}\n", report.approved.join(", "));
+    }
+    if let Some(plan) = plan {
+        text += &format!("\n{}", plan::words(plan, SHOWN));
+    }
+    if !report.waits_for_approval.is_empty() {
+        text += &format!(
+            "\nThe first plan of {} waits: `concord plan` shows it, `concord sync --approve` writes it\n",
+            report.waits_for_approval.join(", ")
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_engine::run::StreamReport;
+
+    use super::*;
+
+    #[test]
+    fn what_stopped_and_what_waits_is_said_once() {
+        let mut report = Report {
+            waits_for_approval: vec!["mail".into()],
+            ..Report::default()
+        };
+        let stopped = |reason: &str| StreamReport {
+            stopped: Some(reason.into()),
+            ..Default::default()
+        };
+        report.streams.insert(
+            "crm/contacts".into(),
+            stopped("the sign-in is no longer valid"),
+        );
+        report
+            .streams
+            .insert("shop/orders".into(), stopped("no secret"));
+        let held = BTreeMap::from([("shop".to_owned(), "no secret".to_owned())]);
+        let text = words(&report, &held, None);
+        assert!(
+            text.contains("crm/contacts: the sign-in is no longer valid"),
+            "{text}"
+        );
+        assert_eq!(text.matches("no secret").count(), 1, "{text}");
+        assert!(
+            text.contains("plan of mail waits") && text.contains("--approve"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! `concord why`
+
+use anyhow::Result;
+use clap::Args;
+use concord_core::EntityId;
+use concord_core::state::{Conflict, Winner};
+use concord_engine::why::{Holding, Step, Story};
+
+use crate::exit::Ending;
+use crate::invocation::Invocation;
+use crate::output::{section, value};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord why person/42 email")]
+pub struct Arguments {
+    /// The record, written kind/number
+    #[arg(value_name = "ENTITY")]
+    entity: EntityId,
+    /// One of its fields
+    field: String,
+}
+
+pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
+    let hub = cli.records().await?;
+    let story = hub.why(&arguments.entity, &arguments.field).await?;
+    cli.output.show(&story, words)?;
+    Ok(Ending::Fine)
+}
+
+fn words(story: &Story) -> String {
+    let mut text = format!(
+        "{} {} is {}\n",
+        story.entity,
+        story.field,
+        value(&story.value)
+    );
+    if let Some(by) = &story.put_by {
+        let until = story.edited_until.as_deref().unwrap_or("an unknown time");
+        text += &match &story.edited_after {
+            Some(after) => format!("put there by {by}, between {after} and {until}\n"),
+            None => format!("put there by {by}, not after {until}\n"),
+        };
+    }
+    text += &section("Who holds it:", &lines(&story.holdings, holding));
+    text += &section("What happened:", &lines(&story.steps, step));
+    text += &section("Conflicts:", &lines(&story.conflicts, conflict));
+    let holds: Vec<String> = story
+        .holds
+        .iter()
+        .map(|hold| format!("since {}: {}", hold.at, hold.reason))
+        .collect();
+    text += &section("Held:", &holds);
+    let open: Vec<String> = story
+        .open
+        .iter()
+        .map(|intent| {
+            let to = intent
+                .values
+                .get(&story.field)
+                .map_or_else(String::new, value);
+            format!(
+                "write {} of {} to {}, {:?} {}",
+                intent.id, to, intent.stream, intent.state, intent.reason
+            )
+        })
+        .collect();
+    text + &section("Under way:", &open)
+}
+
+fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
+    items.iter().map(line).collect()
+}
+
+fn holding(holding: &Holding) -> String {
+    let Holding {
+        connection,
+        stream,
+        remote_id,
+        ..
+    } = holding;
+    let refused = if holding.refused {
+        ", refused the present value"
+    } else {
+        ""
+    };
+    format!(
+        "{connection}/{stream} {remote_id}: holds {}, agreed on {}{refused}",
+        value(&holding.stored),
+        value(&holding.sent)
+    )
+}
+
+fn step(step: &Step) -> String {
+    let Step { time, by, what, .. } = step;
+    if step.from.is_null() && step.to.is_null() {
+        return format!("{time} {by}: {what}");
+    }
+    format!(
+        "{time} {by}: {what}, {} → {}",
+        value(&step.from),
+        value(&step.to)
+    )
+}
+
+fn conflict(conflict: &Conflict) -> String {
+    let winner = match (&conflict.decision, conflict.winner) {
+        (Some(decision), _) => format!("{} decided for {}", decision.by, value(&decision.value)),
+        (None, Winner::Canonical) => "the canonical value stood".into(),
+        (None, Winner::Remote) => "the system's value was taken".into(),
+        (None, Winner::Held) => "waits for a person".into(),
+    };
+    format!(
+        "{} #{}: {} against {} (rule {}): {winner}",
+        conflict.at,
+        conflict.id,
+        value(&conflict.canonical),
+        value(&conflict.remote),
+        conflict.rule
+    )
+}

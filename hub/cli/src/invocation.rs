@@ -1,0 +1,84 @@
+//! What every command works with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use concord_core::ports::{Clock, Store, StoreError};
+use concord_engine::Hub;
+use concord_engine::clock::SystemClock;
+use concord_engine::config::Config;
+use concord_engine::hub::Options;
+use concord_store::SqliteStore;
+
+use crate::arguments::Global;
+use crate::output::Output;
+use crate::progress::Teller;
+use crate::wire::hub::{Parts, Reach, WireError};
+use crate::wire::plugins::Plugins;
+use crate::wire::{self, lease};
+
+pub struct Invocation {
+    pub global: Global,
+    pub output: Output,
+    pub clock: Arc<dyn Clock>,
+    pub watch: Arc<Teller>,
+}
+
+impl Invocation {
+    pub fn new(global: Global) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let silent = global.quiet || global.json;
+        Self {
+            output: Output { json: global.json },
+            watch: Arc::new(Teller::new(Arc::clone(&clock), silent)),
+            clock,
+            global,
+        }
+    }
+
+    pub async fn reading(&self) -> Result<Arc<SqliteStore>, StoreError> {
+        wire::store::for_reading(&self.global.db).await
+    }
+
+    pub async fn writing(&self) -> Result<Arc<SqliteStore>, StoreError> {
+        wire::store::for_writing(&self.global.db).await
+    }
+
+    /// The hub over a store, for the command of this name.
+    pub async fn hub(
+        &self,
+        store: Arc<dyn Store>,
+        reach: Reach,
+        owner: String,
+    ) -> Result<Hub, WireError> {
+        let options = Options {
+            owner,
+            lease: lease::SPAN,
+            ..Options::default()
+        };
+        wire::hub::build(Parts {
+            store,
+            clock: Arc::clone(&self.clock),
+            watch: Arc::clone(&self.watch) as Arc<dyn concord_engine::progress::Watch>,
+            options,
+            plugins: self.global.plugins.clone(),
+            cache: wire::hub::default_cache(),
+            reach,
+        })
+        .await
+    }
+
+    /// A hub that looks at what is known and asks no system.
+    pub async fn records(&self) -> Result<Hub, WireError> {
+        let store = self.reading().await?;
+        self.hub(store, Reach::Records, String::new()).await
+    }
+
+    pub fn plugins(&self, config: &Config) -> Plugins {
+        Plugins::look(self.plugin_folders(config))
+    }
+
+    pub fn plugin_folders(&self, config: &Config) -> Vec<PathBuf> {
+        wire::plugins::folders(self.global.plugins.as_ref(), &config.plugins)
+    }
+}

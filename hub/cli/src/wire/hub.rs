@@ -1,0 +1,253 @@
+//! Builds the hub from what was applied.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use concord_core::ports::{Clock, Connector, Store, StoreError};
+use concord_core::state::ConnectionRow;
+use concord_core::{Manifest, manifest};
+use concord_engine::config::{Config, ConnectionConfig};
+use concord_engine::hub::{Connection, Options};
+use concord_engine::progress::Watch;
+use concord_engine::quota::ConnectionQuota;
+use concord_engine::tokens::StaticTokens;
+use concord_engine::{EngineError, Hub};
+use concord_host::{Host, HostError, HostOptions, Limits, Runtime};
+use concord_net::{ConnectionHttp, Tls};
+use concord_sync::scene::Rules;
+use concord_sync::schemas::{self, AddFieldError, Schemas};
+
+use super::blueprint::{self, Blueprint};
+use super::config::{self, ConfigError};
+use super::plugins::{self, Plugins};
+use super::secrets;
+use super::unusable::Unusable;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("a field of the configuration cannot be added: {0}")]
+    Field(#[from] AddFieldError),
+}
+
+/// What a command needs of the systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing is asked of them: no secret is read and no component is loaded.
+    Records,
+    Systems,
+}
+
+/// What the hub is built from.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub watch: Arc<dyn Watch>,
+    pub options: Options,
+    /// The folder named on the command line.
+    pub plugins: Option<PathBuf>,
+    /// Where compiled components are kept.
+    pub cache: Option<PathBuf>,
+    pub reach: Reach,
+}
+
+/// The schemas with the admin's own fields.
+pub fn schemas(config: &Config) -> Result<Schemas, AddFieldError> {
+    let mut schemas = schemas::builtin();
+    for (kind, fields) in &config.fields {
+        for (name, property) in fields {
+            schemas.add_field(kind.as_str(), name.as_str(), property)?;
+        }
+    }
+    Ok(schemas)
+}
+
+/// Builds the hub.  A connection that cannot run is part of it all the same and
+/// says why in `row.held`; the others are not stopped by it.
+pub async fn build(parts: Parts) -> Result<Hub, WireError> {
+    let config = config::stored(parts.store.as_ref()).await?;
+    let schemas = schemas(&config)?;
+    let rows = parts.store.connections().await?;
+    let mut rules = Rules::new(rows.iter().map(|row| (row.id, row.name.clone())));
+    for (kind, fields) in &config.rules {
+        for (field, rule) in fields {
+            rules.set(kind.clone(), field.clone(), rule.clone());
+        }
+    }
+    let plugins = Plugins::look(plugins::folders(parts.plugins.as_ref(), &config.plugins));
+    let mut wiring = Wiring {
+        parts,
+        schemas,
+        plugins,
+        host: None,
+    };
+    let mut connections = Vec::new();
+    for row in rows.into_iter().filter(|row| !row.removed) {
+        // A row without its document is half of a change that was cut short.
+        if let Some(wish) = config.connections.get(&row.name) {
+            connections.push(wiring.connection(row, wish)?);
+        }
+    }
+    let Wiring { parts, schemas, .. } = wiring;
+    let hub = Hub::open(
+        parts.store,
+        parts.clock,
+        parts.watch,
+        schemas,
+        rules,
+        connections,
+        parts.options,
+    );
+    Ok(hub.await?)
+}
+
+struct Wiring {
+    parts: Parts,
+    schemas: Schemas,
+    plugins: Plugins,
+    /// Started when the first component is loaded.
+    host: Option<Host>,
+}
+
+impl Wiring {
+    fn connection(
+        &mut self,
+        mut row: ConnectionRow,
+        wish: &ConnectionConfig,
+    ) -> Result<Connection, WireError> {
+        let place = format!("connections.{}", row.name);
+        let found = match self.plugins.get(&wish.connector) {
+            Ok(found) => found,
+            Err(error) => return Ok(without_plugin(row, wish, error.to_string())),
+        };
+        let blueprint = match blueprint::draw(&place, wish, found, &self.schemas) {
+            Ok(blueprint) => blueprint,
+            Err(problems) => return Ok(without_plugin(row, wish, problems.to_string())),
+        };
+        let connector = match self.parts.reach {
+            Reach::Records => {
+                let reason = "this command asks nothing of the systems".to_owned();
+                Ok(Arc::new(Unusable::new(blueprint.manifest.clone(), reason))
+                    as Arc<dyn Connector>)
+            }
+            Reach::Systems => self.connector(&row.name, wish, &blueprint)?,
+        };
+        let connector: Arc<dyn Connector> = match connector {
+            Ok(connector) => {
+                if self.parts.reach == Reach::Systems {
+                    row.held = None;
+                }
+                connector
+            }
+            Err(reason) => {
+                row.held = Some(reason.clone());
+                Arc::new(Unusable::new(blueprint.manifest, reason))
+            }
+        };
+        Ok(Connection {
+            row,
+            connector,
+            streams: blueprint.streams,
+        })
+    }
+
+    /// The connector with everything around it, or why it cannot run.
+    fn connector(
+        &mut self,
+        name: &str,
+        wish: &ConnectionConfig,
+        blueprint: &Blueprint,
+    ) -> Result<Result<Arc<dyn Connector>, String>, WireError> {
+        let host = match &mut self.host {
+            Some(host) => host,
+            empty => {
+                let cache_dir = self.parts.cache.clone();
+                empty.insert(Host::new(HostOptions {
+                    cache_dir,
+                    ..HostOptions::default()
+                })?)
+            }
+        };
+        let clock = Arc::clone(&self.parts.clock);
+        let limits = Limits {
+            http_timeout: self.parts.options.request_timeout,
+            ..Limits::default()
+        };
+        let connect = || -> Result<Arc<dyn Connector>, String> {
+            let secrets = secrets::read(&wish.secrets).map_err(|error| error.to_string())?;
+            let tokens = StaticTokens::new(&blueprint.manifest.auth, &secrets)
+                .map_err(|error| error.to_string())?;
+            let tls = Tls::new(wish.network.ca.as_slice()).map_err(|error| error.to_string())?;
+            let http = ConnectionHttp::new(&tls, blueprint.policy.clone(), None)
+                .map_err(|error| error.to_string())?;
+            let plugin = host
+                .load(&blueprint.path)
+                .map_err(|error| error.to_string())?;
+            Ok(Arc::new(plugin.connect(Runtime {
+                connection: name.to_owned(),
+                config: blueprint.values.clone(),
+                http: Arc::new(http),
+                quota: Arc::new(ConnectionQuota::new(&blueprint.quotas, Arc::clone(&clock))),
+                tokens: Arc::new(tokens),
+                clock,
+                limits,
+            })))
+        };
+        Ok(connect())
+    }
+}
+
+/// Nothing is known of its streams, so nothing of it runs.
+fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: String) -> Connection {
+    let manifest = Manifest {
+        id: wish.connector.clone(),
+        name: wish.connector.clone(),
+        version: String::new(),
+        contract: String::new(),
+        family: String::new(),
+        description: String::new(),
+        auth: manifest::Auth::None,
+        config: Vec::new(),
+        egress: manifest::EgressWish {
+            hosts: Vec::new(),
+            from_config: Vec::new(),
+        },
+        quotas: Vec::new(),
+        streams: Vec::new(),
+    };
+    row.held = Some(reason.clone());
+    let connector = Arc::new(Unusable::new(manifest, reason));
+    Connection {
+        row,
+        connector,
+        streams: Vec::new(),
+    }
+}
+
+/// Where compiled components are kept unless the environment says otherwise:
+/// they are made for this machine and can always be made again.
+pub fn default_cache() -> Option<PathBuf> {
+    let named = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
+    Some(cache.join("concord").join("plugins"))
+}
+
+/// Connections that cannot run, with the reason of each.
+pub fn held(hub: &Hub) -> BTreeMap<String, String> {
+    hub.connections
+        .iter()
+        .filter_map(|connection| Some((connection.row.name.clone(), connection.row.held.clone()?)))
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! Puts the parts together: the configuration, the plugins and the database
+//! become a [`concord_engine::Hub`].
+
+pub mod apply;
+pub mod blueprint;
+pub mod config;
+pub mod hub;
+pub mod lease;
+pub mod plugins;
+pub mod problem;
+pub mod secrets;
+pub mod store;
+mod unusable;
+
+pub use problem::Problems;
