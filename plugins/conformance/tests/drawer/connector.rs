@@ -291,7 +291,12 @@ impl Connector for DrawerConnector {
     async fn push(&self, _stream: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
         let mut state = self.state();
         let bad = |op: &Op| op.fields.get("name").is_some_and(|name| name == "");
-        if ops.iter().any(bad) && !self.has(Flaw::HalfBatches) {
+        if ops.iter().any(bad) {
+            if self.has(Flaw::HalfBatches) {
+                for op in ops.iter().filter(|op| !bad(op)) {
+                    self.write(&mut state, op)?;
+                }
+            }
             return Err(Fault::invalid("name", "must not be empty"));
         }
         let lost = state.trouble.take() == Some(Trouble::LostAnswer);
