@@ -44,12 +44,20 @@ pub fn judge(
     stream: &Stream,
     now: Timestamp,
 ) -> Conclusion {
+    if link.state == LinkState::Gone {
+        // What is gone stays gone until it is seen, however little a later look
+        // can tell.
+        return Conclusion::Gone;
+    }
     let conclusion = conclude(link, absence, noticed, stream, now);
     match &conclusion {
         Conclusion::Gone => gone(link, LinkState::Gone),
         Conclusion::Merged(_) => gone(link, LinkState::Merged),
         Conclusion::Confirm { at } => {
-            link.missing_since.get_or_insert(now);
+            // A page of changes is no look at the record itself.
+            if noticed != Noticed::Listed {
+                link.missing_since.get_or_insert(now);
+            }
             link.again_at = Some(*at);
         }
         Conclusion::Hidden => {
@@ -80,19 +88,16 @@ fn conclude(
             let settled_at =
                 |since: Timestamp| since.plus(stream.settle_ms.fetch().max(SECOND_LOOK));
             // A record that we have just written may not be findable yet.
-            let young = link
-                .written_at
-                .map(settled_at)
-                .is_some_and(|settled| now < settled);
+            let found_by = link.written_at.map_or(Timestamp::ZERO, settled_at);
             match (noticed, link.missing_since) {
                 // A list is never enough; a direct read decides.
                 (Noticed::Listed | Noticed::Unlisted, _) => Conclusion::Confirm { at: now },
                 (Noticed::Fetched, _) if !stream.not_found_means_gone => Conclusion::Hidden,
-                (Noticed::Fetched, Some(since)) if !young && now >= settled_at(since) => {
+                (Noticed::Fetched, Some(since)) if now >= settled_at(since).max(found_by) => {
                     Conclusion::Gone
                 }
                 (Noticed::Fetched, since) => Conclusion::Confirm {
-                    at: settled_at(since.unwrap_or(now)),
+                    at: settled_at(since.unwrap_or(now)).max(found_by),
                 },
             }
         }

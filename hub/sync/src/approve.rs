@@ -3,11 +3,13 @@
 
 use concord_core::schema::Shape;
 use concord_core::state::{Conflict, ConflictKind, Entity, Hold, Link, Origin, Winner};
-use concord_core::{FieldName, Value};
+use concord_core::{FieldName, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::absorb::{Absorbed, first_contact_verdict, put_cell};
-use crate::decide::{Interval, Verdict};
+use crate::absorb::Absorbed;
+use crate::decide::{Interval, Verdict, first_contact};
+use crate::field::put_cell;
+use crate::normal;
 use crate::scene::Scene;
 
 /// How an approved plan settles what differed at first contact.
@@ -46,16 +48,22 @@ pub fn settle(
             .cloned()
             .unwrap_or(Value::Null);
         let canonical = entity.value(field.as_str()).clone();
+        if normal::same(&lens.spec, &canonical, &remote) {
+            // Another system has brought the same value meanwhile.
+            continue;
+        }
+        let cell = entity.cells.get(&field);
+        let rule = scene.rules.of(&scene.mapping.kind, &lens.spec);
         let verdict = match choice {
-            FirstContact::Rules => first_contact_verdict(scene, lens, entity, &origin),
+            FirstContact::Rules => first_contact(scene.rules, rule, cell, &origin),
             FirstContact::Canonical => chosen(Winner::Canonical),
             FirstContact::Remote => chosen(Winner::Remote),
         };
         match verdict.winner {
             Winner::Remote => {
                 let edited = Interval {
-                    after: link.read_at,
-                    until: link.read_at,
+                    after: Timestamp::ZERO,
+                    until: link.modified_at.unwrap_or(link.read_at),
                 };
                 put_cell(
                     entity,

@@ -76,6 +76,34 @@ fn latest(rules: &Rules, cell: &Cell, remote: &Origin, edited: Interval) -> Verd
     )
 }
 
+/// Who wins a difference at first contact once the plan is approved: an owner,
+/// or what stands already.  Times say nothing of two values that never met.
+pub(crate) fn first_contact(
+    rules: &Rules,
+    rule: &MergeRule,
+    cell: Option<&Cell>,
+    remote: &Origin,
+) -> Verdict {
+    match rule {
+        MergeRule::Owner(owners) => {
+            let known = cell.and_then(|cell| rules.rank(owners, &cell.origin));
+            if known.is_some() || rules.rank(owners, remote).is_some() {
+                let whenever = Interval {
+                    after: Timestamp::ZERO,
+                    until: Timestamp::ZERO,
+                };
+                return decide(rules, rule, cell, remote, whenever);
+            }
+        }
+        MergeRule::Hold => return verdict(Winner::Held, "first contact: hold"),
+        MergeRule::Latest | MergeRule::Consent => {}
+    }
+    verdict(
+        Winner::Canonical,
+        "first contact: the canonical value stands",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
-use concord_core::state::{Entity, Intent, IntentAction, Link, LinkState};
+use concord_core::schema::FieldKind;
+use concord_core::state::{Entity, EntityState, Intent, IntentAction, Link, LinkState, Origin};
 use concord_core::{ConnectionId, FieldName, Fields, Value};
 
-use crate::lens::Lens;
-use crate::mapping::RequiredConsent;
+use crate::lens::{Lens, LensFault, is_empty};
+use crate::mapping::{RequiredField, StreamMapping};
 use crate::scene::{Held, Scene, is_absent};
 use crate::scope::Filter;
 use crate::{consent, normal};
@@ -49,7 +50,9 @@ pub fn debt(
     held: &Held,
     is_approved: &dyn Fn(ConnectionId) -> bool,
 ) -> Option<Debt> {
-    if target.open || !target.write.admits(entity, None) {
+    // An entity that is not matched yet may be somebody who is there already.
+    let takes_part = entity.state == EntityState::Live && target.write.admits(entity, None);
+    if target.open || !takes_part {
         return None;
     }
     let mut debt = match target.link {
@@ -68,7 +71,6 @@ pub fn debt(
 
 /// A value that only an unapproved connection vouches for goes nowhere yet.
 fn vouched(entity: &Entity, lens: &Lens, is_approved: &dyn Fn(ConnectionId) -> bool) -> bool {
-    use concord_core::state::Origin;
     match entity.cells.get(&lens.field).map(|cell| &cell.origin) {
         Some(Origin::Connection(connection)) => is_approved(*connection),
         Some(Origin::Person(_)) | None => true,
@@ -88,29 +90,26 @@ fn update(
     if !target.scene.stream.update {
         return None;
     }
-    let mut values = Fields::new();
-    let mut before = Fields::new();
-    let mut unvouched = false;
-    for lens in owed(entity, link, &target.scene) {
-        if held.holds(&lens.field) || !may_write_consent(lens, entity, link) {
-            continue;
-        }
-        let name = lens.field.as_str();
-        let wanted = lens.wanted(entity).into_owned();
-        if link.refused.get(name) == Some(&wanted) {
-            continue;
-        }
-        unvouched |= !vouched(entity, lens, is_approved);
-        values.insert(name.to_owned(), wanted);
-        before.insert(
-            name.to_owned(),
-            link.sent.get(name).cloned().unwrap_or(Value::Null),
-        );
-    }
+    let is_free = |lens: &&Lens| {
+        let wanted = lens.wanted(entity);
+        !held.holds(&lens.field)
+            && may_write_consent(lens, entity, link)
+            && link.refused.get(lens.field.as_str()) != Some(&*wanted)
+    };
+    let lenses: Vec<&Lens> = owed(entity, link, &target.scene).filter(is_free).collect();
+    let (values, blocked) = vouched_values(entity, lenses, is_approved);
     if values.is_empty() {
         return None;
     }
-    let blocked = unvouched.then_some(Cow::Borrowed(NOT_VOUCHED));
+    let before = values
+        .keys()
+        .map(|name| {
+            (
+                name.clone(),
+                link.sent.get(name).cloned().unwrap_or_default(),
+            )
+        })
+        .collect();
     Some(Debt {
         action: IntentAction::Update,
         values,
@@ -119,15 +118,40 @@ fn update(
     })
 }
 
+/// The values that may go out.  Those that nobody vouches for yet stay behind;
+/// where there are no others, they are named with what blocks them.
+fn vouched_values(
+    entity: &Entity,
+    lenses: Vec<&Lens>,
+    is_approved: &dyn Fn(ConnectionId) -> bool,
+) -> (Fields, Option<Reason>) {
+    let (vouched, rest): (Vec<&Lens>, Vec<&Lens>) = lenses
+        .into_iter()
+        .partition(|lens| vouched(entity, lens, is_approved));
+    let blocked = vouched.is_empty().then_some(Cow::Borrowed(NOT_VOUCHED));
+    let shown = if blocked.is_some() { rest } else { vouched };
+    let values = shown
+        .into_iter()
+        .map(|lens| (lens.field.to_string(), lens.wanted(entity).into_owned()))
+        .collect();
+    (values, blocked)
+}
+
 /// The lenses of a link whose canonical value is not what was last agreed on.
+/// A field that has never been read there is none of them: a write could run
+/// over what nobody has seen.
 pub fn owed<'a>(
     entity: &'a Entity,
     link: &'a Link,
     scene: &Scene<'a>,
 ) -> impl Iterator<Item = &'a Lens> + use<'a> {
     scene.mapping.lenses.iter().filter(move |lens| {
-        let sent = link.sent.get(lens.field.as_str()).unwrap_or(&Value::Null);
-        lens.writes() && !normal::same(&lens.spec, &lens.wanted(entity), sent)
+        let sent = link.sent.get(lens.field.as_str());
+        if !lens.writes() || lens.reads() && sent.is_none() {
+            return false;
+        }
+        let sent = sent.unwrap_or(&Value::Null);
+        !normal::same(&lens.spec, &lens.wanted(entity), sent)
     })
 }
 
@@ -135,7 +159,6 @@ pub fn owed<'a>(
 /// later opt-in, which `consent::stronger` has already weighed when the
 /// system's own consent was read.  An unread one is not written over.
 fn may_write_consent(lens: &Lens, entity: &Entity, link: &Link) -> bool {
-    use concord_core::schema::FieldKind;
     if lens.spec.kind != FieldKind::Consent {
         return true;
     }
@@ -144,7 +167,7 @@ fn may_write_consent(lens: &Lens, entity: &Entity, link: &Link) -> bool {
     !ours.is_null()
         && !consent::agree(ours, theirs)
         && consent::stronger(theirs, ours) == ours
-        && (consent::is_opted_out(ours) || link.sent.contains_key(lens.field.as_str()))
+        && (consent::is_opted_out(ours) || lens.reads())
 }
 
 fn create(
@@ -156,33 +179,30 @@ fn create(
     if !target.scene.stream.create {
         return None;
     }
-    let requires = &target.scene.mapping.create_requires;
-    if !requires.iter().all(|required| meets(entity, required)) {
+    let mapping = target.scene.mapping;
+    if !may_create(entity, mapping) {
         return None;
     }
-    let mut values = Fields::new();
-    let mut unvouched = true;
-    for lens in target
-        .scene
-        .mapping
-        .lenses
-        .iter()
-        .filter(|lens| lens.writes())
-    {
-        let wanted = lens.wanted(entity);
-        if is_absent(&lens.spec, &wanted) || held.holds(&lens.field) {
-            continue;
-        }
-        unvouched &= !vouched(entity, lens, is_approved);
-        values.insert(lens.field.to_string(), wanted.into_owned());
-    }
+    let is_free = |lens: &&Lens| {
+        lens.writes() && !is_absent(&lens.spec, &lens.wanted(entity)) && !held.holds(&lens.field)
+    };
+    let lenses: Vec<&Lens> = mapping.lenses.iter().filter(is_free).collect();
+    let (values, mut blocked) = vouched_values(entity, lenses, is_approved);
     if values.is_empty() {
         return None;
     }
-    let blocked = match &target.create_blocked {
-        Some(reason) => Some(reason.clone()),
-        None => unvouched.then_some(Cow::Borrowed(NOT_VOUCHED)),
+    // What a create requires has to go with it, or the system would fill in
+    // something of its own.
+    let is_left_behind = |required: &RequiredField| {
+        let field = required.field.as_str();
+        mapping.lens(field).is_some_and(Lens::writes) && !values.contains_key(field)
     };
+    if mapping.create_requires.iter().any(is_left_behind) {
+        blocked = Some(Cow::Borrowed(REQUIRED_WAITS));
+    }
+    if let Some(reason) = &target.create_blocked {
+        blocked = Some(reason.clone());
+    }
     Some(Debt {
         action: IntentAction::Create,
         values,
@@ -191,10 +211,20 @@ fn create(
     })
 }
 
-fn meets(entity: &Entity, required: &RequiredConsent) -> bool {
+const REQUIRED_WAITS: &str =
+    "a value that a new record needs is held or comes from a connection that is not approved";
+
+fn may_create(entity: &Entity, mapping: &StreamMapping) -> bool {
+    mapping
+        .create_requires
+        .iter()
+        .all(|required| meets(entity, required))
+}
+
+fn meets(entity: &Entity, required: &RequiredField) -> bool {
     let value = entity.value(required.field.as_str());
     match required.status.as_str() {
-        "present" => !value.is_null(),
+        "present" => !is_empty(value),
         status => value.get("status").and_then(Value::as_str) == Some(status),
     }
 }
@@ -212,6 +242,9 @@ pub struct Composed {
 
 /// Whether an intent still says what is wanted at the moment of sending.
 pub fn is_outdated(intent: &Intent, entity: &Entity, held: &Held, scene: &Scene<'_>) -> bool {
+    if intent.action == IntentAction::Create && !may_create(entity, scene.mapping) {
+        return true;
+    }
     intent
         .values
         .iter()
@@ -232,9 +265,8 @@ pub fn compose(values: &Fields, raw: &Fields, entity: &Entity, scene: &Scene<'_>
         let Some(lens) = scene.mapping.lens(name) else {
             continue;
         };
-        let put = lens
-            .put(value, &mut sent, entity, scene.refs)
-            .and_then(|()| lens.put(value, &mut predicted, entity, scene.refs));
+        let put = put_whole(lens, value, &mut sent, entity, scene)
+            .and_then(|()| put_whole(lens, value, &mut predicted, entity, scene));
         match put {
             Ok(()) => lens.predict(&mut predicted),
             Err(fault) => unfit.push((lens.field.clone(), fault.to_string())),
@@ -249,4 +281,29 @@ pub fn compose(values: &Fields, raw: &Fields, entity: &Entity, scene: &Scene<'_>
         predicted,
         unfit,
     }
+}
+
+/// Puts a value, or nothing of it: half an address is worse than the old one.
+fn put_whole(
+    lens: &Lens,
+    value: &Value,
+    raw: &mut Fields,
+    entity: &Entity,
+    scene: &Scene<'_>,
+) -> Result<(), LensFault> {
+    let kept: Vec<_> = lens
+        .remote_fields()
+        .iter()
+        .map(|name| (name, raw.get(name).cloned()))
+        .collect();
+    let put = lens.put(value, raw, entity, scene.refs);
+    if put.is_err() {
+        for (name, held) in kept {
+            match held {
+                Some(held) => raw.insert(name.clone(), held),
+                None => raw.remove(name),
+            };
+        }
+    }
+    put
 }

@@ -13,7 +13,9 @@ pub mod approve;
 pub mod confirm;
 pub mod consent;
 pub mod decide;
+mod doubt;
 pub mod emit;
+mod field;
 pub mod lens;
 pub mod mapping;
 pub mod matching;
@@ -23,3 +25,6 @@ pub mod observe;
 pub mod scene;
 pub mod schemas;
 pub mod scope;
+
+#[cfg(test)]
+mod tests;

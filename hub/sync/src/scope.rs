@@ -3,7 +3,7 @@
 use concord_core::{FieldName, Fields, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::lens::Values;
+use crate::lens::{Values, is_empty};
 
 /// One condition on a canonical field (`field`) or, when reading, on a remote
 /// one (`remote`).  Exactly one test is given.
@@ -99,8 +99,8 @@ impl Condition {
         if let Some(unwanted) = &self.none_of {
             return !among(unwanted);
         }
-        let absent = value.is_null() || value.as_str().is_some_and(str::is_empty);
-        self.present.is_none_or(|present| present != absent)
+        self.present
+            .is_none_or(|present| present != is_empty(value))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::document::{At, ConsentDocument, LensDocument, MappingDocument, StreamDocument};
 use super::error::expected;
-use super::{MappingError, RequiredConsent, StreamMapping, collide, scalars};
+use super::{MappingError, RequiredField, StreamMapping, collide, scalars};
 use crate::lens::{
     ConsentCodec, Element, GroupCodec, Lens, LensDirection, NameSplit, Part, Place, ReferenceCodec,
     Rule, SetCodec, Template,
@@ -94,28 +94,33 @@ pub(super) fn stream(
         hash: hash(lenses.iter().map(|lens| lens.hash.as_str())),
         remote_fields: StreamMapping::all_remote_fields(&lenses),
         lenses,
-        create_requires: required_consents(&document.value, schema).map_err(wrong)?,
+        create_requires: required_fields(&document.value, schema).map_err(wrong)?,
     })
 }
 
-fn required_consents(
+fn required_fields(
     document: &StreamDocument,
     schema: &EntitySchema,
-) -> Result<Vec<RequiredConsent>, String> {
+) -> Result<Vec<RequiredField>, String> {
     let mut required = Vec::new();
     for (field, status) in &document.create_requires {
-        if schema.field(field).map(|spec| &spec.kind) != Some(&FieldKind::Consent) {
+        let Some(spec) = schema.field(field) else {
             return Err(format!(
-                "create-requires: '{field}' is no consent of a {}",
+                "create-requires: a {} has no field '{field}'",
                 schema.kind
             ));
-        }
-        if !["opted_in", "opted_out"].contains(&status.as_str()) {
+        };
+        let known: &[&str] = match spec.kind {
+            FieldKind::Consent => &["opted_in", "opted_out", "present"],
+            _ => &["present"],
+        };
+        if !known.contains(&status.as_str()) {
             return Err(format!(
-                "create-requires: '{status}' is neither opted_in nor opted_out"
+                "create-requires: '{field}' can be {}, not '{status}'",
+                known.join(", ")
             ));
         }
-        required.push(RequiredConsent {
+        required.push(RequiredField {
             field: FieldName::new(field),
             status: status.clone(),
         });

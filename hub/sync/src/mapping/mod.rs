@@ -38,16 +38,16 @@ pub struct StreamMapping {
     pub hash: String,
     /// Sorted by field.
     pub lenses: Vec<Lens>,
-    /// Consents that must be recorded before a record is created here.
-    pub create_requires: Vec<RequiredConsent>,
+    /// What must be known before a record is created here.
+    pub create_requires: Vec<RequiredField>,
     remote_fields: Vec<String>,
 }
 
-/// `create-requires: { email_consent: opted_in }`
+/// `create-requires: { email_consent: opted_in, family_name: present }`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequiredConsent {
+pub struct RequiredField {
     pub field: FieldName,
-    /// `opted_in` or `opted_out`.
+    /// `present`, or of a consent `opted_in` or `opted_out`.
     pub status: String,
 }
 

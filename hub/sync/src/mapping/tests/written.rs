@@ -147,5 +147,17 @@ fn streams_and_versions_are_checked() {
     let missing = error("streams:\n  contacts: { fields: {} }");
     assert!(missing.contains("'entity'"), "{missing}");
     let consent = "streams:\n  contacts: { entity: person, create-requires: { email: opted_in }, fields: {} }";
-    assert!(error(consent).contains("no consent"), "{}", error(consent));
+    assert!(
+        error(consent).contains("'email' can be present"),
+        "{}",
+        error(consent)
+    );
+    let present = "email: present, email_consent: opted_in";
+    let known = consent
+        .replace("email: opted_in", present)
+        .replace("fields: {}", "fields: { email: { path: mail } }");
+    assert_eq!(
+        Mapping::parse(&format!("version: 1\n{known}"), &schemas::builtin()).err(),
+        None
+    );
 }
