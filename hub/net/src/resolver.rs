@@ -1,6 +1,6 @@
 //! Names become addresses here, and only addresses that the policy allows.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -41,7 +41,20 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn lookup(name: &str) -> Result<Vec<SocketAddr>, AnyError> {
     // The port is the client's to fill in.
+    if is_localhost(name) {
+        return Ok(vec![
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            (Ipv6Addr::LOCALHOST, 0).into(),
+        ]);
+    }
     Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+}
+
+/// These names are this machine by definition, and no name server is asked
+/// (RFC 6761 §6.3).
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The addresses of a name that the policy allows; an error when it refuses
@@ -66,5 +79,26 @@ pub(crate) async fn allowed(
         }
         .into()),
         _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_this_machine_in_every_spelling() {
+        for name in [
+            "localhost",
+            "localhost.",
+            "LocalHost",
+            "app.localhost",
+            "a.b.localhost.",
+        ] {
+            assert!(is_localhost(name), "{name}");
+        }
+        for name in ["localhost.example", "notlocalhost", "localhost..", ""] {
+            assert!(!is_localhost(name), "{name}");
+        }
     }
 }
