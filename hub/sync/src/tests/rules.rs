@@ -55,6 +55,9 @@ fn rule_1_what_is_stored_is_no_news() {
     );
     // Compared under N: white space means nothing.
     check(["x y", "x y", "x y", " x  y "], ("x y", "x y", None));
+    // So also of a field that we owe a write for, and of a rewritten one.
+    check(["y", "x", "x", " x "], ("y", "x", None));
+    check(["Main", "Main", "MAIN", " MAIN"], ("Main", "Main", None));
     check(["", "", "", ""], ("", "", None));
     check(["", "", "", "  "], ("", "", None));
 }
