@@ -106,7 +106,6 @@ pub fn pull(
     selection: &Selection,
     cursor: Option<&str>,
 ) -> Result<Page, Fault> {
-    let rpc = Rpc::open(host)?;
     let (from, then, after) = match (selection.mode, cursor::read::<Place>(cursor)?) {
         (
             PullMode::Full,
@@ -122,6 +121,7 @@ pub fn pull(
             (from, Some(then), after)
         }
     };
+    let rpc = Rpc::open(host)?;
     let mut domain = vec![json!(["id", ">", after])];
     domain.extend(stream.scope());
     domain.extend(from.map(|from| stream.changed_since(from)));

@@ -204,7 +204,10 @@ fn send(
 
 fn create(rpc: &Rpc<'_>, jobs: &[Job]) -> Result<Vec<i64>, Fault> {
     let values: Vec<&Fields> = jobs.iter().map(|job| &job.plan.values).collect();
-    let answer = rpc.write(&format!("model.{MODEL}.create"), json!([values, {}]))?;
+    let answer = rpc.write(
+        &format!("model.{MODEL}.create"),
+        json!([values, rpc.context([])]),
+    )?;
     let ids: Vec<i64> = serde_json::from_value(answer.result)
         .map_err(|e| Fault::UnknownOutcome(format!("create gave no list of ids: {e}")))?;
     if ids.len() != jobs.len() {
@@ -228,7 +231,7 @@ fn write(rpc: &Rpc<'_>, jobs: &[Job]) -> Result<Vec<i64>, Fault> {
         params.extend([json!([id]), json!(job.plan.values)]);
         timestamps.extend(job.plan.timestamps.clone());
     }
-    params.push(json!({"_timestamp": timestamps}));
+    params.push(rpc.context([("_timestamp", Value::Object(timestamps))]));
     rpc.write(&format!("model.{MODEL}.write"), Value::Array(params))?;
     Ok(ids)
 }

@@ -10,6 +10,8 @@ const MESSAGE_MAX: usize = 300;
 pub struct Rpc<'a> {
     host: &'a dyn Host,
     url: String,
+    /// Goes with every call on records.
+    context: Fields,
 }
 
 /// A call's result, and the server's clock at that moment.
@@ -26,7 +28,19 @@ enum Kind {
 }
 
 impl<'a> Rpc<'a> {
+    /// Asks first which company the user works in: Tryton keeps some values of
+    /// a party (its language, its accounts) for each company, and shows a
+    /// person those of their own.
     pub fn open(host: &'a dyn Host) -> Result<Self, Fault> {
+        let mut rpc = Self::without_company(host)?;
+        let preferences = rpc.read("model.res.user.get_preferences", json!([true, {}]))?;
+        if let Some(company) = preferences.result.get("company").filter(|c| !c.is_null()) {
+            rpc.context.insert("company".into(), company.clone());
+        }
+        Ok(rpc)
+    }
+
+    fn without_company(host: &'a dyn Host) -> Result<Self, Fault> {
         let base = host.config_or_fault("base_url")?;
         let database = host.config_or_fault("database")?;
         let url = format!(
@@ -34,7 +48,15 @@ impl<'a> Rpc<'a> {
             base.trim_end_matches('/'),
             http::encode(&database)
         );
-        Ok(Self { host, url })
+        let context = Fields::new();
+        Ok(Self { host, url, context })
+    }
+
+    /// The user's context with these entries as well.
+    pub fn context<const N: usize>(&self, more: [(&str, Value); N]) -> Value {
+        let mut context = self.context.clone();
+        context.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(context)
     }
 
     pub fn url(&self) -> &str {
@@ -60,7 +82,14 @@ impl<'a> Rpc<'a> {
         limit: usize,
         fields: &[String],
     ) -> Result<(Vec<Fields>, i64), Fault> {
-        let params = json!([domain, 0, limit, [["id", "ASC"]], fields, {"active_test": false}]);
+        let params = json!([
+            domain,
+            0,
+            limit,
+            [["id", "ASC"]],
+            fields,
+            self.context([("active_test", json!(false))])
+        ]);
         let answer = self.read(&format!("model.{model}.search_read"), params)?;
         let rows = serde_json::from_value(answer.result)
             .map_err(|e| Fault::bug(format!("{model}.search_read gave no list of records: {e}")))?;
@@ -161,7 +190,7 @@ mod tests {
             post("https://tryton.example.com/a%20b/").json(&sent),
             answer(200).json(&body),
         );
-        let rpc = Rpc::open(&host)?;
+        let rpc = Rpc::without_company(&host)?;
         rpc.call("model.party.party.read", json!([]), kind)
             .map(|a| a.result)
     }

@@ -14,10 +14,13 @@ pub const URL: &str = "https://tryton.example.com/books/";
 pub const DATE: &str = "Sat, 21 Nov 2026 22:39:30 GMT";
 pub const NOW: i64 = 1_795_300_770_000_000;
 
+/// Every call begins by asking for the user's company.
 pub fn host() -> FakeHost {
-    FakeHost::new()
+    let host = FakeHost::new()
         .with_config("base_url", "https://tryton.example.com")
-        .with_config("database", "books")
+        .with_config("database", "books");
+    expect(&host, json!({"company": 1, "language": "en"}));
+    host
 }
 
 pub fn rows() -> Value {
@@ -45,9 +48,9 @@ pub fn expect_error(host: &FakeHost, error: Value) {
     );
 }
 
-/// Method and parameters of the n-th call.
+/// Method and parameters of the n-th call after that.
 pub fn call(host: &FakeHost, n: usize) -> (String, Value) {
-    let body: Value = serde_json::from_slice(host.sent()[n].body.as_ref().unwrap()).unwrap();
+    let body: Value = serde_json::from_slice(host.sent()[n + 1].body.as_ref().unwrap()).unwrap();
     (
         body["method"].as_str().unwrap().to_owned(),
         body["params"].clone(),

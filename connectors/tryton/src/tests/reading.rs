@@ -17,6 +17,11 @@ fn a_walk_goes_by_id_and_then_looks_for_new_dates() {
     );
     assert_eq!(call(&first, 0).1[0], json!([["id", ">", 0]]));
     assert_eq!(
+        call(&first, 0).1[5],
+        json!({"active_test": false, "company": 1}),
+        "archived parties as well, as the user's company sees them"
+    );
+    assert_eq!(
         call(&first, 0).1[2],
         3,
         "one more than the page shows whether there is more"

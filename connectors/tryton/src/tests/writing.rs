@@ -69,8 +69,11 @@ fn an_update_carries_the_stamps_of_the_rows_that_it_touches() {
         Tryton::push(&host, "parties", &[update(fields)]).unwrap();
         let (method, params) = call(&host, 1);
         assert_eq!(method, "model.party.party.write");
-        assert_eq!(params, json!([[2], values, {"_timestamp": timestamps}]));
-        assert!(host.sent()[0].repeatable && !host.sent()[1].repeatable);
+        assert_eq!(
+            params,
+            json!([[2], values, {"company": 1, "_timestamp": timestamps}])
+        );
+        assert!(host.sent()[1].repeatable && !host.sent()[2].repeatable);
     }
 }
 
