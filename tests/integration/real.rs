@@ -3,9 +3,12 @@
 //! Ignored by default, since their packages come from the network;
 //! `cargo xtask test --real` runs them.
 
+mod agreement;
 mod bed;
 mod conformance;
 mod process;
+mod program;
+mod proxy;
 mod python;
 mod radicale;
 mod tryton;

@@ -56,6 +56,7 @@ def first(card, name):
 
 def shown(href, etag, card):
     name = first(card, "n")
+    address = first(card, "adr")
     return {
         "href": href, "etag": etag, "uid": first(card, "uid"),
         "fn": first(card, "fn"),
@@ -63,6 +64,7 @@ def shown(href, etag, card):
         "family": name.family if name else None,
         "emails": [e.value for e in card.contents.get("email", [])],
         "phones": [t.value for t in card.contents.get("tel", [])],
+        "city": address.city if address else None,
         "note": first(card, "note"),
         "title": first(card, "title"),
         "lines": card.serialize().replace("\r\n ", "").split("\r\n"),

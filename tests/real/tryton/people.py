@@ -18,27 +18,65 @@ from decimal import Decimal
 from proteus import Model, Wizard, config
 
 
+def server(model):
+    """The model's methods at the server, many records to a call."""
+    return config.get_config().get_proxy(model)
+
+
+def everybody():
+    context = config.get_config().context
+    parties = server("party.party").search_read([], 0, None, [("id", "ASC")],
+        ["code", "name", "lang.code"], context)
+    mechanisms = server("party.contact_mechanism").search_read(
+        [], 0, None, [("id", "ASC")], ["party", "type", "value"], context)
+    addresses = server("party.address").search_read(
+        [], 0, None, [("id", "ASC")],
+        ["party", "street", "city", "country.code"], context)
+    for party in parties:
+        values = {kind: [m["value"] for m in mechanisms
+            if m["party"] == party["id"] and m["type"] == kind]
+            for kind in ("email", "phone")}
+        own = [a for a in addresses if a["party"] == party["id"]]
+        address = own[0] if own else {}
+        yield {
+            "id": party["id"], "code": party["code"], "name": party["name"],
+            "emails": values["email"], "phones": values["phone"],
+            "language": (party["lang."] or {}).get("code"),
+            "street": address.get("street"), "city": address.get("city"),
+            "country": (address.get("country.") or {}).get("code"),
+        }
+
+
+def new(values):
+    party = {
+        "name": values["name"],
+        "addresses": [],
+        "contact_mechanisms": [("create", [
+            {"type": kind, "value": values[kind]}
+            for kind in ("email", "phone") if values.get(kind)])],
+    }
+    if values.get("language"):
+        party["lang"] = language(values["language"]).id
+    if {"street", "city", "country"} & set(values):
+        party["addresses"] = [("create", [{
+            "street": values.get("street"), "city": values.get("city"),
+            "country": country(values["country"]).id
+            if values.get("country") else None}])]
+    return party
+
+
 def mechanisms(party, kind):
     return [m for m in party.contact_mechanisms if m.type == kind]
-
-
-def shown(party):
-    address = party.addresses[0] if party.addresses else None
-    return {
-        "id": party.id, "code": party.code, "name": party.name,
-        "emails": [m.value for m in mechanisms(party, "email")],
-        "phones": [m.value for m in mechanisms(party, "phone")],
-        "language": party.lang.code if party.lang else None,
-        "street": address.street if address else None,
-        "city": address.city if address else None,
-        "country": address.country.code
-        if address and address.country else None,
-    }
 
 
 def language(code):
     Lang = Model.get("ir.lang")
     return Lang.find([("code", "=", code)], limit=1)[0] if code else None
+
+
+def country(code):
+    Country = Model.get("country.country")
+    return Country.find([("code", "=", code)], limit=1)[0]
 
 
 def change(party, values):
@@ -59,8 +97,7 @@ def change(party, values):
             if name in values:
                 setattr(address, name, values[name])
         if "country" in values:
-            Country = Model.get("country.country")
-            address.country, = Country.find([("code", "=", values["country"])])
+            address.country = country(values["country"])
     party.save()
 
 
@@ -96,16 +133,10 @@ def main(url, verb):
     Party = Model.get("party.party")
     wanted = json.load(sys.stdin)
     if verb == "list":
-        return [shown(party) for party in Party.find([])]
+        return list(everybody())
     if verb == "add":
-        ids = []
-        for values in wanted:
-            party = Party()
-            while party.addresses:
-                party.addresses.pop()
-            change(party, values)
-            ids.append(party.id)
-        return ids
+        return server("party.party").create(
+            [new(values) for values in wanted], config.get_config().context)
     if verb == "edit":
         for values in wanted:
             change(Party(values["id"]), values)
