@@ -174,7 +174,7 @@ pub(crate) mod tests {
     #[test]
     fn the_manifest_is_found_at_the_top_and_in_a_nested_module() {
         let manifest = custom(SECTION, MANIFEST);
-        assert_eq!(check(&[manifest.clone()]), Ok("toy".into()));
+        assert_eq!(check(std::slice::from_ref(&manifest)), Ok("toy".into()));
         let module = [b"\0asm\x01\0\0\0".as_slice(), &manifest].concat();
         assert_eq!(check(&[section(1, &module)]), Ok("toy".into()));
     }
@@ -197,7 +197,10 @@ pub(crate) mod tests {
     fn the_mapping_is_found_where_there_is_one_and_only_once() {
         let manifest = custom(SECTION, MANIFEST);
         let found = |sections: &[Vec<u8>]| inspect("x.wasm", &component(sections));
-        assert_eq!(found(&[manifest.clone()]).unwrap().mapping, None);
+        assert_eq!(
+            found(std::slice::from_ref(&manifest)).unwrap().mapping,
+            None
+        );
         let mapping = custom(MAPPING_SECTION, "version: 1");
         let one = found(&[manifest.clone(), mapping.clone()]).unwrap();
         assert_eq!(one.mapping.as_deref(), Some("version: 1"));
