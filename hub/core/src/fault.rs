@@ -18,7 +18,7 @@ pub struct FieldFault {
 pub enum Fault {
     #[error("the access token is no longer accepted: {0}")]
     AuthExpired(String),
-    #[error("the sign-in is no longer valid: {0}")]
+    #[error("the sign-in is no longer valid: {0}; give the connection a valid secret")]
     AuthRevoked(String),
     #[error("this account may not do that: {0}")]
     Forbidden(String),
@@ -27,7 +27,7 @@ pub enum Fault {
         until: Option<Timestamp>,
         message: String,
     },
-    #[error("a passing failure, nothing was done: {message}")]
+    #[error("a passing failure, nothing was done: {message}; the next sync tries again")]
     Transient {
         until: Option<Timestamp>,
         message: String,

@@ -213,7 +213,10 @@ fn annotation<T: serde::de::DeserializeOwned>(
 /// The type of a property, whether or not it may be null as well.
 fn json_type(property: &Value) -> Option<&str> {
     match property.get("type")? {
-        Value::Array(types) => types.iter().filter_map(Value::as_str).find(|t| *t != "null"),
+        Value::Array(types) => types
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|t| *t != "null"),
         one => one.as_str(),
     }
 }

@@ -1,11 +1,14 @@
 //! What the answers to writes mean: one transaction for the answers of a batch.
 
+use concord_core::manifest::CreateSafe;
+use concord_core::ports::Sequence;
 use concord_core::record::{Applied, Change, Outcome};
 use concord_core::state::{Intent, IntentAction, IntentState};
-use concord_core::{Changeset, Entity, Fault, FieldFault, FieldName, Timestamp};
+use concord_core::{Changeset, Entity, Fault, FieldFault, FieldName, IntentId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::confirm::{self, Next};
 use concord_sync::emit;
+use concord_sync::lens::Lens;
 use concord_sync::observe::{Read, ReadKind};
 
 use crate::error::EngineError;
@@ -47,7 +50,7 @@ impl Sender<'_> {
                     if stops_connection(&fault) {
                         stop.get_or_insert_with(|| fault.clone());
                     }
-                    if let Some(change) = self.take_fault(job, fault, &mut out) {
+                    if let Some(change) = self.take_fault(job, fault, &mut out).await? {
                         conflicted.push(change);
                     }
                 }
@@ -132,7 +135,12 @@ impl Sender<'_> {
 
     /// What a fault of one op means for its intent.  Gives the current record
     /// where the answer carried it.
-    fn take_fault(&mut self, job: Job, fault: Fault, out: &mut Changeset) -> Option<Change> {
+    async fn take_fault(
+        &mut self,
+        job: Job,
+        fault: Fault,
+        out: &mut Changeset,
+    ) -> Result<Option<Change>, EngineError> {
         let Job {
             mut intent,
             mut entity,
@@ -172,12 +180,19 @@ impl Sender<'_> {
             Fault::Invalid(faults) => {
                 self.sent.refused += 1;
                 let fields = self.canonical(&faults, &intent);
+                let rest = self.rest_of_create(&intent, &fields).await?;
                 confirm::refused(&mut intent, link.as_mut(), &fields, &reason);
-                // A create that was refused is planned again when its entity
-                // changes; an update goes on without the refused fields.
+                // An update goes on without the refused fields, and so does a
+                // create where it can; else it is planned again when its
+                // entity changes.
                 if let Some(link) = link {
                     out.links.push(link);
                     out.entities.push(entity);
+                }
+                if let Some(rest) = rest {
+                    out.intents.push(intent);
+                    out.intents.push(rest);
+                    return Ok(None);
                 }
             }
             Fault::Bug(_) | Fault::WindowTooLarge(_) | Fault::CursorExpired(_) => {
@@ -199,7 +214,43 @@ impl Sender<'_> {
             }
         }
         out.intents.push(intent);
-        current
+        Ok(current)
+    }
+
+    /// A refused create once more without the refused fields, where nothing is
+    /// among them that makes the record what it is.  It has a number of its own,
+    /// because what is sent under one number must not change.
+    async fn rest_of_create(
+        &self,
+        refused: &Intent,
+        fields: &[FieldName],
+    ) -> Result<Option<Intent>, EngineError> {
+        let stream = self.lane.stream;
+        let is_needed = |name: &FieldName| {
+            let lens = stream.mapping.lens(name.as_str());
+            let unique = |lens: &Lens| match &stream.caps.create_safe {
+                Some(CreateSafe::UniqueField(field)) => lens.remote_fields().contains(field),
+                _ => false,
+            };
+            lens.is_some_and(unique)
+                || (stream.mapping.create_requires.iter()).any(|required| required.field == *name)
+        };
+        if refused.action != IntentAction::Create || fields.iter().any(is_needed) {
+            return Ok(None);
+        }
+        let mut rest = refused.clone();
+        rest.values
+            .retain(|name, _| fields.iter().all(|field| field.as_str() != name));
+        if rest.values.is_empty() {
+            return Ok(None);
+        }
+        rest.id = IntentId(self.lane.hub.numbers.next(&Sequence::Intent).await?);
+        rest.state = IntentState::New;
+        rest.payload.clear();
+        rest.sent_at = None;
+        rest.deadline = None;
+        rest.attempts = 0;
+        Ok(Some(rest))
     }
 
     /// The canonical fields of an intent whose remote fields were refused; all
@@ -231,12 +282,13 @@ impl Sender<'_> {
     }
 }
 
-/// Going on with this connection now would only repeat it.
+/// Going on with this connection now would only repeat it.  A record that may
+/// be written at a moment of its own keeps no other one waiting.
 fn stops_connection(fault: &Fault) -> bool {
     matches!(
         fault,
         Fault::RateLimited { .. }
-            | Fault::Transient { .. }
+            | Fault::Transient { until: None, .. }
             | Fault::AuthExpired(_)
             | Fault::AuthRevoked(_)
             | Fault::Forbidden(_)

@@ -33,16 +33,14 @@ impl Hub {
             }
             self.connections[at].row.approved_at = Some(now);
             self.settle_first_contact(at, choice, run).await?;
+            for stream in &self.connections[at].streams {
+                self.store.mark_dirty(stream.kind()).await?;
+            }
             // Last, so that an approval that is cut short is simply given again.
             let mut out = Changeset::durable();
             out.connections.push(self.connections[at].row.clone());
             self.store.commit(&out).await?;
             approved.push(self.connections[at].row.name.clone());
-        }
-        if !approved.is_empty() {
-            for kind in self.kinds() {
-                self.store.mark_dirty(&kind).await?;
-            }
         }
         Ok(approved)
     }

@@ -304,8 +304,12 @@ impl Sender<'_> {
                     batches.push(self.still_sent(first).await?);
                 }
                 Err(fault) => {
-                    let outcomes = vec![Outcome::Failed(fault); batch.len()];
-                    let stopped = self.take_outcomes(batch, outcomes, started).await;
+                    let outcomes = vec![Outcome::Failed(fault.clone()); batch.len()];
+                    let mut stopped = self.take_outcomes(batch, outcomes, started).await;
+                    // A call that has to wait as a whole speaks for the system.
+                    if matches!(fault, Fault::Transient { .. }) {
+                        stopped = stopped.and(Err(Stopped::Fault(fault)));
+                    }
                     if stopped.is_err() {
                         // Nothing of the rest has left.
                         self.put_back(batches.drain(..).flatten().collect()).await?;

@@ -57,9 +57,11 @@ impl PageOf<'_> {
         out: &mut Changeset,
     ) -> Result<PageCounts, EngineError> {
         let before = Before::look_up(self.lane, &changes).await?;
+        let heals = !self.lane.hub.store.quarantined(1).await?.is_empty();
         let mut page = Page {
             of: self,
             before,
+            heals,
             counts: PageCounts::default(),
             out,
         };
@@ -117,6 +119,8 @@ impl PageOf<'_> {
 struct Page<'a> {
     of: &'a PageOf<'a>,
     before: Before,
+    /// Some record is in quarantine, so those that are well now are let out.
+    heals: bool,
     counts: PageCounts,
     out: &'a mut Changeset,
 }
@@ -150,6 +154,14 @@ impl Page<'_> {
             raw,
             at: self.of.lane.hub.clock.now(),
         });
+    }
+
+    /// The record could be read, so what was wrong with it before is over.  What
+    /// is wrong with it now puts it back.
+    fn well_again(&mut self, id: &RemoteId) {
+        if self.heals {
+            self.out.quarantine_cleared.push(self.of.lane.key(id));
+        }
     }
 
     async fn known_record(
@@ -222,6 +234,7 @@ impl Page<'_> {
             &held,
             &scene,
         );
+        self.well_again(&record.id);
         let what = if was_away { "seen again" } else { "changed" };
         let changed = was_away || !absorbed.changes.is_empty();
         let debt = absorbed.debt || was_away;
@@ -297,6 +310,7 @@ impl Page<'_> {
         {
             return Ok(());
         }
+        self.well_again(&record.id);
         self.counts.new += 1;
         // The values themselves stand in the entity with their origin, so the
         // event of a first sight does not repeat them.

@@ -1,6 +1,6 @@
 //! What can go wrong with the database, sorted by what the user can do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use concord_core::ports::StoreError;
 
@@ -29,6 +29,11 @@ pub enum OpenFault {
     Drifted { version: i64 },
     #[error("this command opened the database for reading only")]
     ReadOnly,
+    #[error(
+        "the disk did not take or give what the database asked of it, nothing of this step was \
+         written: look at the disk, then run again ({0})"
+    )]
+    Disk(#[source] sqlx::Error),
 }
 
 impl From<OpenFault> for StoreError {
@@ -44,18 +49,23 @@ pub(crate) fn failed(error: sqlx::Error) -> StoreError {
         Some(SQLITE_BUSY | SQLITE_LOCKED) => StoreError::Busy {
             owner: "another process that is writing to the file".to_owned(),
         },
+        Some(SQLITE_IOERR) => OpenFault::Disk(error).into(),
         _ => StoreError::Failed(Box::new(error)),
     }
 }
 
-/// The file holds something that is not a database.
-pub(crate) fn is_foreign(error: &sqlx::Error) -> bool {
-    sqlite_code(error) == Some(SQLITE_NOTADB)
+/// Sorts an error of a file that is looked at for the first time.
+pub(crate) fn unreadable(error: sqlx::Error, path: &Path) -> StoreError {
+    if sqlite_code(&error) == Some(SQLITE_NOTADB) {
+        return OpenFault::Foreign(path.to_owned()).into();
+    }
+    failed(error)
 }
 
 // The primary result codes of https://www.sqlite.org/rescode.html.
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+const SQLITE_IOERR: i32 = 10;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
 

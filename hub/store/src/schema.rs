@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
 use crate::dialect::{self, NOTED};
-use crate::error::{OpenFault, failed};
+use crate::error::{OpenFault, failed, unreadable};
 
 /// Brings the schema up to date, in one transaction: of two hubs that start at
 /// once, the second finds the work done.
@@ -53,7 +53,7 @@ async fn applied(
     let rows = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table'")
         .fetch_all(&mut *connection)
         .await
-        .map_err(failed)?;
+        .map_err(|error| unreadable(error, path))?;
     if rows.is_empty() {
         return Ok(None);
     }

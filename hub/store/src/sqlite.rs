@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 use tokio::sync::Mutex;
 
-use crate::error::{OpenFault, failed, is_foreign};
+use crate::error::{OpenFault, failed, unreadable};
 use crate::schema;
 use crate::statement::{Param, Statement};
 
@@ -214,13 +214,10 @@ async fn connect(
     options: &SqliteConnectOptions,
     path: &Path,
 ) -> Result<SqliteConnection, StoreError> {
-    options.connect().await.map_err(|error| {
-        if is_foreign(&error) {
-            OpenFault::Foreign(path.to_owned()).into()
-        } else {
-            failed(error)
-        }
-    })
+    options
+        .connect()
+        .await
+        .map_err(|error| unreadable(error, path))
 }
 
 fn basic(path: &Path, options: &StoreOptions) -> SqliteConnectOptions {

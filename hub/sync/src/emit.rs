@@ -63,7 +63,8 @@ pub fn debt(
         Some(_) => return None,
         None => create(entity, target, held, is_approved)?,
     };
-    if !target.scene.approved {
+    // What keeps a create back outlives the approval, so that is what is said.
+    if !target.scene.approved && (target.link.is_some() || target.create_blocked.is_none()) {
         debt.blocked = Some(Cow::Borrowed("the connection's first plan is not approved"));
     }
     Some(debt)

@@ -1,5 +1,8 @@
 //! Two systems come to agree, and stay in agreement.
 
+use std::time::Duration;
+
+use concord_core::ports::Clock;
 use concord_core::schema::MergeRule;
 use serde_json::{Value, json};
 
@@ -129,6 +132,23 @@ async fn a_deleted_record_stays_deleted_and_nothing_else_is_deleted() {
         "it was not made again"
     );
     assert!(mail.ids().contains(&anne));
+}
+
+#[tokio::test]
+async fn a_record_that_has_to_rest_is_written_in_the_same_run_and_stops_no_other() {
+    let (world, [ann, bob, anne, _]) = two();
+    world.approve().await;
+    let (crm, mail) = (world.system("crm"), world.system("mail"));
+    let bob_in_mail = mail.find_by("mail", "bob@example.com").unwrap();
+    crm.edit(&ann, json!({"title": "CTO"}));
+    crm.edit(&bob, json!({"title": "CFO"}));
+    let rested_at = world.clock.now().plus(Duration::from_secs(2));
+    mail.rest(&anne, rested_at);
+    let report = world.sync().await;
+    assert!(!report.failed(), "{report:#?}");
+    assert_eq!(mail.value(&anne, "title"), json!("CTO"));
+    assert_eq!(mail.value(&bob_in_mail, "title"), json!("CFO"));
+    assert!(world.clock.now() >= rested_at);
 }
 
 #[tokio::test]

@@ -112,11 +112,27 @@ async fn one_bad_row_does_not_stop_its_batch() {
         );
     }
     let report = world.sync().await;
-    assert_eq!(
-        world.system("b").ids().len(),
-        10,
-        "nine of ten and Ann: {report:#?}"
-    );
+    let b = world.system("b");
+    assert_eq!(b.ids().len(), 11, "all ten and Ann: {report:#?}");
+    // What the system refuses stays behind, and the record is made all the same.
+    let picked_on = b.find_by("mail", "p4@example.com").unwrap();
+    assert_eq!(b.value(&picked_on, "first"), Value::Null);
+    assert_eq!(b.value(&picked_on, "last"), json!("L4"));
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn a_create_is_not_made_without_what_keeps_it_from_coming_twice() {
+    let picky = Behaviour {
+        refuses: Some("bad@example.com"),
+        ..Behaviour::default()
+    };
+    let (world, ..) = agreed(picky).await;
+    world
+        .system("a")
+        .add(json!({"mail": "bad@example.com", "first": "Bo", "last": "Ray"}));
+    let report = world.sync().await;
+    assert_eq!(world.system("b").ids().len(), 1, "Ann alone: {report:#?}");
     is_quiet(&world).await;
 }
 

@@ -73,6 +73,8 @@ struct State {
     lose_answers: u32,
     /// The next pushes fail as a whole.
     fail: Vec<Fault>,
+    /// Records that are not written before this moment.
+    resting: BTreeMap<String, Timestamp>,
     /// Pulls list nothing and say that it is all.
     blind: bool,
 }
@@ -142,6 +144,11 @@ impl System {
 
     pub fn fail_next(&self, fault: Fault) {
         self.state().fail.push(fault);
+    }
+
+    /// Writes to this record have to wait, and the others need not.
+    pub fn rest(&self, id: &str, until: Timestamp) {
+        self.state().resting.insert(id.to_owned(), until);
     }
 
     pub fn blind(&self, blind: bool) {
@@ -230,6 +237,13 @@ impl System {
                 format!("{}-{}", self.name, state.next)
             }
             Action::Update(id) => {
+                let rests = state.resting.get(id.as_str()).copied();
+                if let Some(until) = rests.filter(|until| self.clock.now() < *until) {
+                    return Outcome::Failed(Fault::Transient {
+                        until: Some(until),
+                        message: "this record rests".into(),
+                    });
+                }
                 let Some(row) = state.rows.get(id.as_str()).filter(|row| !row.deleted) else {
                     return Outcome::Failed(Fault::NotFound(id.to_string()));
                 };

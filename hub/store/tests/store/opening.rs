@@ -80,6 +80,9 @@ async fn files_that_are_not_ours_are_left_alone() {
     let error = open_error(&text).await;
     assert!(matches!(fault(&error), OpenFault::Foreign(_)), "{error}");
     assert_eq!(std::fs::read_to_string(&text).unwrap(), notes);
+    let reading = SqliteStore::open_read_only(&text, TENANT, StoreOptions::default()).await;
+    let error = reading.err().unwrap();
+    assert!(matches!(fault(&error), OpenFault::Foreign(_)), "{error}");
 
     let other = folder.path().join("other.db");
     tamper(&other, "CREATE TABLE songs (title TEXT)").await;

@@ -246,6 +246,18 @@ fn a_create_brings_all_there_is() {
 }
 
 #[test]
+fn what_approval_does_not_settle_is_said_before_it() {
+    let reason = |case: &Case| case.debt().unwrap().blocked.unwrap();
+    for mut case in [case(), Case::creating()] {
+        case.world.approved = false;
+        assert!(reason(&case).contains("not approved"));
+        case.create_blocked = true;
+        let said = reason(&case);
+        assert_eq!(said == "not read yet", case.link.is_none(), "{said}");
+    }
+}
+
+#[test]
 fn a_create_brings_only_what_is_vouched_for() {
     let mut create = Case::creating();
     create.approved = vec![A];
