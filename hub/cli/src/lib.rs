@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
+use concord_store::OpenFault;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -75,8 +76,15 @@ fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
     ExitCode::from(exit::FAILED)
 }
 
-/// An error with its causes, leaving out those that it already quotes.
+/// An error with its causes, leaving out those that it already quotes.  A file
+/// that cannot be opened is no failure of the database.
 fn words(error: &anyhow::Error) -> String {
+    if let Some(fault) = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<OpenFault>())
+    {
+        return fault.to_string();
+    }
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -108,6 +116,7 @@ fn log(arguments: &Arguments) {
 #[cfg(test)]
 mod tests {
     use anyhow::Context as _;
+    use concord_core::ports::StoreError;
 
     use super::*;
 
@@ -117,5 +126,7 @@ mod tests {
         assert_eq!(words(&error.unwrap_err()), "not written: the disk is full");
         let quoted = Err::<(), _>(io::Error::other("full")).context("the disk is full");
         assert_eq!(words(&quoted.unwrap_err()), "the disk is full");
+        let missing = StoreError::from(OpenFault::Missing("x.db".into()));
+        assert!(words(&missing.into()).starts_with("there is no database at x.db"));
     }
 }

@@ -58,14 +58,18 @@ pub fn table<const N: usize>(
     lines.join("\n") + "\n"
 }
 
-/// A value in a line of text: nothing is a dash, and what is long is cut.
+/// A value in a table: what is long is cut.
 pub fn value(value: &Value) -> String {
-    let text = match value {
+    cut(&whole(value))
+}
+
+/// A value in a line of text; nothing is a dash.
+pub fn whole(value: &Value) -> String {
+    match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    };
-    cut(&text)
+    }
 }
 
 fn cut(text: &str) -> String {

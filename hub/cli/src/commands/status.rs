@@ -10,6 +10,7 @@ use concord_engine::hub::Connection;
 use serde::Serialize;
 
 use super::connection::rows;
+use super::sync::{Refusal, refused};
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::{count, section};
@@ -66,6 +67,8 @@ struct Status {
     /// Who has the right to write now.
     running: Option<String>,
     last_run: Option<RunRow>,
+    /// What was refused in the last run.
+    refused: Vec<Refusal>,
     holds: Vec<Hold>,
     reviews: usize,
     quarantined: Vec<Quarantined>,
@@ -83,13 +86,19 @@ pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
     };
     let holder = store.lease_holder().await?;
     let now = cli.clock.now();
+    let last_run = store.runs(1).await?.into_iter().next();
+    let refused = match &last_run {
+        Some(run) => refused(&hub, run.id).await?,
+        None => Vec::new(),
+    };
     let status = Status {
         connections: standings(&hub).await?,
         counts: store.counts().await?,
         running: holder
             .filter(|holder| holder.until > now)
             .map(|holder| holder.owner),
-        last_run: store.runs(1).await?.into_iter().next(),
+        last_run,
+        refused,
         holds: store.all_holds(SHOWN).await?,
         reviews: store.reviews(true, 100_000).await?.len(),
         quarantined: store.quarantined(SHOWN).await?,
@@ -170,7 +179,7 @@ fn words(status: &Status, hub: &Hub) -> String {
     };
     text += &format!("\nknown: {known}\n");
     text += &format!(
-        "{}, {} of them held; {} to review; {} open, {} failed\n",
+        "{}, {} of them held; {} to review; {} open, {} refused so far\n",
         count(counts.conflicts.unsigned_abs(), "conflict"),
         counts.conflicts_held,
         status.reviews,
@@ -226,6 +235,7 @@ fn troubles(status: &Status, hub: &Hub) -> String {
             )
         })
         .collect();
+    let refused: Vec<String> = status.refused.iter().map(Refusal::words).collect();
     let open: Vec<String> = status
         .open
         .iter()
@@ -237,10 +247,12 @@ fn troubles(status: &Status, hub: &Hub) -> String {
             )
         })
         .collect();
+    let refused: Vec<String> = status.refused.iter().map(Refusal::words).collect();
     section(
         "Held for a person (`concord conflicts list --held`):",
         &held,
     ) + &section("Records that could not be taken in:", &quarantined)
         + &section("References to records that are not known yet:", &waiting)
+        + &section("Refused by the system in the last run:", &refused)
         + &section("Writes under way or in doubt:", &open)
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use concord_core::Changeset;
-use concord_core::ports::Store;
+use concord_core::ports::{IntentFilter, Store, StoreError};
+use concord_core::state::IntentState;
+use concord_core::{Changeset, EntityId, RunId};
 use concord_engine::planner::Plan;
 use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
 use concord_sync::approve::FirstContact;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::plan;
 use crate::exit::Ending;
@@ -118,9 +120,14 @@ async fn with_lease(
         None
     };
     cli.watch.finish();
-    let held = held(&hub, arguments.connection.as_deref());
-    show(cli, &report, &held, plan.as_ref())?;
-    Ok(if report.failed() || !held.is_empty() {
+    let account = Account {
+        held: held(&hub, arguments.connection.as_deref()),
+        refused: refused(&hub, RunId(report.run)).await?,
+        plan,
+        report,
+    };
+    cli.output.show(&account.document(), |_| account.words())?;
+    Ok(if account.report.failed() || !account.held.is_empty() {
         Ending::PartlyStopped
     } else {
         Ending::Fine
@@ -159,91 +166,156 @@ async fn note_held(store: &dyn Store, hub: &Hub) -> Result<()> {
     Ok(())
 }
 
-fn show(
-    cli: &Invocation,
-    report: &Report,
-    held: &BTreeMap<String, String>,
-    plan: Option<&Plan>,
-) -> Result<()> {
-    let mut document = serde_json::to_value(report)?;
-    document["writes"] = json!(report.writes());
-    document["held"] = json!(held);
-    if let Some(plan) = plan {
-        document["plan"] = plan::document(plan);
+/// What the systems refused in a run.
+pub async fn refused(hub: &Hub, run: RunId) -> Result<Vec<Refusal>, StoreError> {
+    let filter = IntentFilter {
+        run: Some(run),
+        limit: 100_000,
+        ..IntentFilter::default()
+    };
+    let mut refusals: Vec<Refusal> = Vec::new();
+    for intent in hub.store.intents(&filter).await? {
+        if intent.state != IntentState::Failed {
+            continue;
+        }
+        let name = hub
+            .connection(intent.connection)
+            .map_or("?", |c| c.row.name.as_str());
+        let place = format!("{name}/{}", intent.stream);
+        let same = refusals
+            .iter_mut()
+            .find(|known| known.place == place && known.reason == intent.reason);
+        match same {
+            Some(known) => known.writes += 1,
+            None => refusals.push(Refusal {
+                place,
+                reason: intent.reason,
+                writes: 1,
+                first: intent.entity,
+            }),
+        }
     }
-    cli.output.show(&document, |_| words(report, held, plan))
+    Ok(refusals)
 }
 
-fn words(report: &Report, held: &BTreeMap<String, String>, plan: Option<&Plan>) -> String {
-    let mut text = table(
-        [
-            "stream",
-            "read",
-            "new",
-            "changed",
-            "gone",
-            "conflicts",
-            "created",
-            "updated",
-            "refused",
-        ],
-        report.streams.iter().map(|(place, stream)| {
-            let number = |n: u64| n.to_string();
-            [
-                place.clone(),
-                number(stream.read.records),
-                number(stream.read.new),
-                number(stream.read.changed),
-                number(stream.read.gone),
-                number(stream.read.conflicts + stream.sent.conflicts),
-                number(stream.sent.created),
-                number(stream.sent.updated),
-                number(stream.sent.refused),
-            ]
-        }),
-    );
-    for (kind, matched) in &report.matched {
-        text += &format!(
-            "\n{kind}: {} linked, {} new, {} to review",
-            matched.linked, matched.new, matched.to_review
-        );
-        if !matched.waits_for.is_empty() {
-            text += &format!("; waits for {}", matched.waits_for.join(", "));
+/// Writes that a system refused for the same reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    pub place: String,
+    pub reason: String,
+    pub writes: u64,
+    pub first: EntityId,
+}
+
+impl Refusal {
+    pub fn words(&self) -> String {
+        let Refusal {
+            place,
+            reason,
+            writes,
+            first,
+        } = self;
+        match writes {
+            1 => format!("{place} {first}: {reason}"),
+            _ => format!("{place} {first} and {} more: {reason}", writes - 1),
         }
-        text += "\n";
     }
-    if report.open > 0 {
-        text += &format!(
-            "\n{} writes are under way or in doubt; a later sync settles them\n",
-            report.open
+}
+
+/// Everything that is told about a run.
+struct Account {
+    report: Report,
+    held: BTreeMap<String, String>,
+    refused: Vec<Refusal>,
+    plan: Option<Plan>,
+}
+
+impl Account {
+    fn document(&self) -> Value {
+        let mut document = json!(self.report);
+        document["writes"] = json!(self.report.writes());
+        document["held"] = json!(self.held);
+        document["refused"] = json!(self.refused);
+        if let Some(plan) = &self.plan {
+            document["plan"] = plan::document(plan);
+        }
+        document
+    }
+
+    fn words(&self) -> String {
+        let Account { report, held, .. } = self;
+        let mut text = table(
+            [
+                "stream",
+                "read",
+                "new",
+                "changed",
+                "gone",
+                "conflicts",
+                "created",
+                "updated",
+                "refused",
+            ],
+            report.streams.iter().map(|(place, stream)| {
+                let number = |n: u64| n.to_string();
+                [
+                    place.clone(),
+                    number(stream.read.records),
+                    number(stream.read.new),
+                    number(stream.read.changed),
+                    number(stream.read.gone),
+                    number(stream.read.conflicts + stream.sent.conflicts),
+                    number(stream.sent.created),
+                    number(stream.sent.updated),
+                    number(stream.sent.refused),
+                ]
+            }),
         );
+        for (kind, matched) in &report.matched {
+            text += &format!(
+                "\n{kind}: {} linked, {} new, {} to review",
+                matched.linked, matched.new, matched.to_review
+            );
+            if !matched.waits_for.is_empty() {
+                text += &format!("; waits for {}", matched.waits_for.join(", "));
+            }
+            text += "\n";
+        }
+        if report.open > 0 {
+            text += &format!(
+                "\n{} writes are under way or in doubt; a later sync settles them\n",
+                report.open
+            );
+        }
+        let is_held = |place: &str| {
+            held.keys()
+                .any(|name| place.starts_with(&format!("{name}/")))
+        };
+        let mut stopped: Vec<String> = held
+            .iter()
+            .map(|(name, reason)| format!("{name}: {reason}"))
+            .collect();
+        stopped.extend(report.streams.iter().filter_map(|(place, stream)| {
+            let reason = stream.stopped.as_ref().filter(|_| !is_held(place))?;
+            Some(format!("{place}: {reason}"))
+        }));
+        text += &section("Stopped:", &stopped);
+        let refused: Vec<String> = self.refused.iter().map(Refusal::words).collect();
+        text += &section("Refused by the system:", &refused);
+        if !report.approved.is_empty() {
+            text += &format!("\napproved: {}\n", report.approved.join(", "));
+        }
+        if let Some(plan) = &self.plan {
+            text += &format!("\n{}", plan::words(plan, SHOWN));
+        }
+        if !report.waits_for_approval.is_empty() {
+            text += &format!(
+                "\nThe first plan of {} waits: `concord plan` shows it, `concord sync --approve` writes it\n",
+                report.waits_for_approval.join(", ")
+            );
+        }
+        text
     }
-    let is_held = |place: &str| {
-        held.keys()
-            .any(|name| place.starts_with(&format!("{name}/")))
-    };
-    let mut stopped: Vec<String> = held
-        .iter()
-        .map(|(name, reason)| format!("{name}: {reason}"))
-        .collect();
-    stopped.extend(report.streams.iter().filter_map(|(place, stream)| {
-        let reason = stream.stopped.as_ref().filter(|_| !is_held(place))?;
-        Some(format!("{place}: {reason}"))
-    }));
-    text += &section("Stopped:", &stopped);
-    if !report.approved.is_empty() {
-        text += &format!("\napproved: {}\n", report.approved.join(", "));
-    }
-    if let Some(plan) = plan {
-        text += &format!("\n{}", plan::words(plan, SHOWN));
-    }
-    if !report.waits_for_approval.is_empty() {
-        text += &format!(
-            "\nThe first plan of {} waits: `concord plan` shows it, `concord sync --approve` writes it\n",
-            report.waits_for_approval.join(", ")
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -270,7 +342,23 @@ mod tests {
             .streams
             .insert("shop/orders".into(), stopped("no secret"));
         let held = BTreeMap::from([("shop".to_owned(), "no secret".to_owned())]);
-        let text = words(&report, &held, None);
+        let refused = vec![Refusal {
+            place: "crm/contacts".into(),
+            reason: "email: exists".into(),
+            writes: 3,
+            first: EntityId::new("person", 1),
+        }];
+        let text = Account {
+            report,
+            held,
+            refused,
+            plan: None,
+        }
+        .words();
+        assert!(
+            text.contains("person/1 and 2 more: email: exists"),
+            "{text}"
+        );
         assert!(
             text.contains("crm/contacts: the sign-in is no longer valid"),
             "{text}"

@@ -1,5 +1,7 @@
 //! `concord verify`
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use concord_engine::verify::{Difference, Verified};
@@ -67,11 +69,8 @@ fn words(verified: &Verified) -> String {
         verified.excused,
         verified.missing
     );
-    let (excused, diverged): (Vec<&Difference>, Vec<&Difference>) = verified
-        .differences
-        .iter()
-        .partition(|difference| difference.excused.is_some());
-    let row = |difference: &&Difference| {
+    let diverged = verified.differences.iter().filter(|d| d.excused.is_none());
+    let rows = diverged.clone().take(SHOWN).map(|difference| {
         [
             format!(
                 "{}/{} {}",
@@ -81,28 +80,82 @@ fn words(verified: &Verified) -> String {
             difference.field.clone(),
             value(&difference.canonical),
             value(&difference.remote),
-            difference
-                .excused
-                .clone()
-                .unwrap_or_else(|| "nothing excuses it".into()),
         ]
-    };
-    let all = diverged.len() + excused.len();
-    let rows = diverged.iter().chain(&excused).take(SHOWN).map(row);
-    let differences = table(
-        ["where", "entity", "field", "canonical", "there", "because"],
-        rows,
-    );
-    if !differences.is_empty() {
-        text += &format!("\n{differences}");
+    });
+    let table = table(["where", "entity", "field", "canonical", "there"], rows);
+    if !table.is_empty() {
+        text += &format!("\nDiverged:\n{table}");
     }
-    if all > SHOWN {
-        text += &format!(" … and {} more (`--json` has them all)\n", all - SHOWN);
+    let more = diverged.count().saturating_sub(SHOWN);
+    if more > 0 {
+        text += &format!(" … and {more} more (`--json` has them all)\n");
     }
+    text += &section("Excused:", &excused(&verified.differences));
     let unreadable: Vec<String> = verified
         .unreadable
         .iter()
         .map(|(place, reason)| format!("{place}: {reason}"))
         .collect();
     text + &section("Could not be read:", &unreadable)
+}
+
+/// Excused differences by field and reason; there may be one for every record.
+fn excused(differences: &[Difference]) -> Vec<String> {
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    for difference in differences {
+        if let Some(because) = &difference.excused {
+            let place = format!(
+                "{}/{} {}",
+                difference.connection, difference.stream, difference.field
+            );
+            *counts.entry((place, because)).or_default() += 1;
+        }
+    }
+    let line = |((place, because), number): ((String, &str), u64)| {
+        format!("{number} × {place}: {because}")
+    };
+    counts.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_core::EntityId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_diverged_is_shown_and_what_is_excused_is_counted() {
+        let difference = |field: &str, excused: Option<&str>| Difference {
+            connection: "crm".into(),
+            stream: "contacts".into(),
+            remote_id: "17".into(),
+            entity: EntityId::new("person", 3),
+            field: field.into(),
+            canonical: json!("Ann"),
+            remote: json!("Anna"),
+            excused: excused.map(str::to_owned),
+        };
+        let verified = Verified {
+            records: 1,
+            diverged: 1,
+            excused: 2,
+            differences: vec![
+                difference("email", Some("the field is held")),
+                difference("phone", Some("the field is held")),
+                difference("email", Some("the field is held")),
+                difference("given_name", None),
+            ],
+            ..Verified::default()
+        };
+        let text = words(&verified);
+        assert!(
+            text.contains("2 × crm/contacts email: the field is held"),
+            "{text}"
+        );
+        assert!(
+            text.contains("given_name") && text.contains("Anna"),
+            "{text}"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use concord_engine::why::{Holding, Step, Story};
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
-use crate::output::{section, value};
+use crate::output::{section, whole};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,7 +34,7 @@ fn words(story: &Story) -> String {
         "{} {} is {}\n",
         story.entity,
         story.field,
-        value(&story.value)
+        whole(&story.value)
     );
     if let Some(by) = &story.put_by {
         let until = story.edited_until.as_deref().unwrap_or("an unknown time");
@@ -59,7 +59,7 @@ fn words(story: &Story) -> String {
             let to = intent
                 .values
                 .get(&story.field)
-                .map_or_else(String::new, value);
+                .map_or_else(String::new, whole);
             format!(
                 "write {} of {} to {}, {:?} {}",
                 intent.id, to, intent.stream, intent.state, intent.reason
@@ -87,8 +87,8 @@ fn holding(holding: &Holding) -> String {
     };
     format!(
         "{connection}/{stream} {remote_id}: holds {}, agreed on {}{refused}",
-        value(&holding.stored),
-        value(&holding.sent)
+        whole(&holding.stored),
+        whole(&holding.sent)
     )
 }
 
@@ -99,14 +99,14 @@ fn step(step: &Step) -> String {
     }
     format!(
         "{time} {by}: {what}, {} → {}",
-        value(&step.from),
-        value(&step.to)
+        whole(&step.from),
+        whole(&step.to)
     )
 }
 
 fn conflict(conflict: &Conflict) -> String {
     let winner = match (&conflict.decision, conflict.winner) {
-        (Some(decision), _) => format!("{} decided for {}", decision.by, value(&decision.value)),
+        (Some(decision), _) => format!("{} decided for {}", decision.by, whole(&decision.value)),
         (None, Winner::Canonical) => "the canonical value stood".into(),
         (None, Winner::Remote) => "the system's value was taken".into(),
         (None, Winner::Held) => "waits for a person".into(),
@@ -115,8 +115,8 @@ fn conflict(conflict: &Conflict) -> String {
         "{} #{}: {} against {} (rule {}): {winner}",
         conflict.at,
         conflict.id,
-        value(&conflict.canonical),
-        value(&conflict.remote),
+        whole(&conflict.canonical),
+        whole(&conflict.remote),
         conflict.rule
     )
 }
