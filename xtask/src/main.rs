@@ -1,6 +1,7 @@
-//! The project's own chores: `cargo xtask plugins`, `test`, `ci`.
+//! The project's own chores: `cargo xtask plugins`, `test`, `demo`, `ci`.
 
 mod ci;
+mod demo;
 mod plugins;
 mod prerequisites;
 mod run;
@@ -24,6 +25,8 @@ enum Task {
     Plugins(plugins::Arguments),
     /// Checks formatting and lints, builds the plugins and runs the tests
     Test(test::Arguments),
+    /// Shows two systems being held in agreement, on this machine alone
+    Demo(demo::Arguments),
     /// What the continuous integration runs
     Ci,
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Plugins(arguments) => plugins::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Ci => ci::run(),
     };
     match done {

@@ -13,13 +13,15 @@ pub(crate) struct Prerequisite {
     install: &'static str,
 }
 
-/// What every build and check needs.
-pub(crate) const BUILD: &[Prerequisite] = &[
-    Prerequisite {
-        what: "a C compiler (SQLite and ring are compiled)",
-        probe: &["cc", "--version"],
-        install: "apt-get install --no-install-recommends gcc libc6-dev",
-    },
+/// What every build needs.
+pub(crate) const BUILD: &[Prerequisite] = &[Prerequisite {
+    what: "a C compiler (SQLite and ring are compiled)",
+    probe: &["cc", "--version"],
+    install: "apt-get install --no-install-recommends gcc libc6-dev",
+}];
+
+/// What looks at the source needs besides.
+pub(crate) const CHECKS: &[Prerequisite] = &[
     Prerequisite {
         what: "rustfmt",
         probe: &["cargo", "fmt", "--version"],
@@ -54,7 +56,7 @@ pub(crate) fn check(wanted: &[&Prerequisite]) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "this machine lacks what the tests need; install it and run again:\n{}",
+        "this machine lacks what this needs; install it and run again:\n{}",
         missing.join("\n")
     )
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 
-use crate::prerequisites::{self, BUILD, PYTHON};
+use crate::prerequisites::{self, BUILD, CHECKS, PYTHON};
 use crate::workspace::Workspace;
 use crate::{plugins, run};
 
@@ -40,7 +40,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut wanted: Vec<_> = BUILD.iter().collect();
+    let mut wanted: Vec<_> = BUILD.iter().chain(CHECKS).collect();
     if arguments.real || arguments.clients {
         wanted.extend(PYTHON);
     }
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             workspace.cargo().args(["fmt", "--all", "--check"]),
         )
     })?;
-    steps.step("plugins", || plugins::build_all(&workspace))?;
+    steps.step("plugins", || plugins::build_for(&workspace, &[]))?;
     steps.step("lints", || {
         let mut clippy = workspace.cargo();
         clippy.args([
@@ -66,6 +66,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "warnings",
         ]);
         run::loud("lints", &mut clippy)
+    })?;
+    // Tests run the program itself, which cargo builds for no other crate.
+    steps.step("program", || {
+        let mut build = workspace.cargo();
+        build.args(["build", "--package", "concord"]);
+        run::loud("program", &mut build)
     })?;
     steps.step("tests", || {
         run::loud("tests", workspace.cargo().args(["test", "--workspace"]))

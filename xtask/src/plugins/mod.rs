@@ -62,9 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds all plugins for a step that needs them.
-pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
-    build(workspace, &[]).map(|_| ())
+/// Builds plugins for a step that needs them: those named, or all.
+pub(crate) fn build_for(workspace: &Workspace, only: &[&str]) -> Result<()> {
+    let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+    build(workspace, &only).map(|_| ())
 }
 
 fn build(workspace: &Workspace, only: &[String]) -> Result<Built> {

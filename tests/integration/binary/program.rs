@@ -1,0 +1,172 @@
+//! Runs `concord` with a folder, a database and variables of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::parts;
+
+pub struct Program {
+    folder: tempfile::TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+/// How a command ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// None where a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed, which is one JSON document; null where it was cut off.
+    pub document: Value,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The document of a command that has to succeed.
+    pub fn fine(self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.document
+    }
+
+    /// Ended with this code, and its message has all these parts.
+    pub fn refuses(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let said = format!("{} {}", self.document, self.stderr);
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in {self:?}");
+        }
+        assert!(!said.contains("panicked"), "{self:?}");
+    }
+}
+
+/// A command that is under way.  It ends with this value at the latest.
+pub struct Running {
+    /// None where its end was waited for.
+    child: Option<Child>,
+}
+
+impl Running {
+    fn child(&mut self) -> &mut Child {
+        self.child.as_mut().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child().try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL: nothing of it runs any more.
+    pub fn kill(mut self) {
+        self.child().kill().unwrap();
+        self.child().wait().unwrap();
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = i32::try_from(self.id()).unwrap();
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    }
+
+    pub fn end(mut self) -> Ended {
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        Ended {
+            code: output.status.code(),
+            document: serde_json::from_str(&text).unwrap_or(Value::Null),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // One that has ended already cannot be ended, which is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Program {
+    /// A folder with an empty database.
+    pub fn new() -> Self {
+        let program = Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: BTreeMap::new(),
+        };
+        program.run("init").fine();
+        program
+    }
+
+    pub fn set(&mut self, variable: &str, text: &str) {
+        self.variables.insert(variable.to_owned(), text.to_owned());
+    }
+
+    pub fn unset(&mut self, variable: &str) {
+        self.variables.remove(variable);
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path("concord.db")
+    }
+
+    pub fn apply(&self, config: &str) -> Ended {
+        std::fs::write(self.path("concord.yaml"), config).unwrap();
+        self.run("apply -f concord.yaml")
+    }
+
+    /// Runs a command to its end; no argument of these tests has a space.
+    pub fn run(&self, line: &str) -> Ended {
+        self.start(line).end()
+    }
+
+    pub fn start(&self, line: &str) -> Running {
+        self.spawn(Command::new(parts::program()).args(words(line)))
+    }
+
+    /// The same on a disk that takes no file larger than so many blocks of 512
+    /// bytes: what is beyond fails as it would on a full one.
+    pub fn run_confined(&self, line: &str, blocks: u64) -> Ended {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(parts::program());
+        self.spawn(command.args(words(line))).end()
+    }
+
+    fn spawn(&self, command: &mut Command) -> Running {
+        let child = command
+            .arg("--json")
+            .current_dir(self.folder.path())
+            .env("CONCORD_DB", self.database())
+            .env("CONCORD_PLUGINS", parts::plugins())
+            .env("XDG_CACHE_HOME", cache())
+            .env_remove("CONCORD_LOG")
+            .envs(&self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Running { child: Some(child) }
+    }
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split_whitespace()
+}
+
+/// Compiled components are kept from one test to the next.
+pub fn cache() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}

@@ -1,0 +1,9 @@
+//! Tests that take minutes: `cargo xtask test --long`.
+
+use crate::binary::kill;
+
+#[test]
+#[ignore = "takes a quarter of an hour; run it with cargo xtask test --long"]
+fn three_hundred_hubs_die_anywhere_and_nothing_is_lost_or_doubled() {
+    kill::check(1_000..1_300);
+}

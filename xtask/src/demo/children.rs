@@ -1,0 +1,139 @@
+//! The processes that the demo started.  Every one of them is ended by its own
+//! id: when the demo ends, when it fails, and on Ctrl-C.
+
+use std::io::Read;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+
+/// What a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+#[derive(Clone, Default)]
+pub(super) struct Children {
+    running: Arc<Mutex<Vec<Child>>>,
+    /// Ctrl-C was pressed: this process is about to end.
+    ended: Arc<AtomicBool>,
+    /// The story is over, so Ctrl-C is how the demo is meant to end.
+    through: Arc<AtomicBool>,
+}
+
+impl Children {
+    /// From now on Ctrl-C, and a request to terminate, end the children and then
+    /// this process.
+    pub(super) fn watch_signals(&self) -> Result<()> {
+        let children = self.clone();
+        ctrlc::set_handler(move || {
+            children.ended.store(true, Ordering::SeqCst);
+            children.end_all();
+            let through = children.through.load(Ordering::SeqCst);
+            std::process::exit(if through { 0 } else { INTERRUPTED });
+        })
+        .context("Ctrl-C cannot be watched for")
+    }
+
+    /// Waits for Ctrl-C, which from now on is no failure.
+    pub(super) fn wait_for_end(&self) -> ! {
+        self.through.store(true, Ordering::SeqCst);
+        wait_forever()
+    }
+
+    /// Starts a process that goes on by itself, and gives what it prints.
+    pub(super) fn start(&self, command: &mut Command) -> Result<ChildStdout> {
+        self.spawn(command).map(|(_, output)| output)
+    }
+
+    /// Runs a process to its end and gives what it printed.
+    pub(super) fn run(&self, command: &mut Command) -> Result<(ExitStatus, String)> {
+        let (id, mut output) = self.spawn(command)?;
+        let mut text = String::new();
+        let read = output.read_to_string(&mut text);
+        // Ended from outside, it is no failure to be reported: the thread that
+        // was told to end is ending everything.
+        if self.ended.load(Ordering::SeqCst) {
+            wait_forever();
+        }
+        read.context("a command's output cannot be read")?;
+        let mut running = self.lock();
+        let at = running.iter().position(|child| child.id() == id);
+        let mut child = running.swap_remove(at.context("a command was lost")?);
+        drop(running);
+        let status = child.wait().context("a command was lost")?;
+        Ok((status, text))
+    }
+
+    fn spawn(&self, command: &mut Command) -> Result<(u32, ChildStdout)> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // Held across the start, so that no child is born behind Ctrl-C's back.
+        let mut running = self.lock();
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let output = child.stdout.take().context("a command has no output")?;
+        let id = child.id();
+        running.push(child);
+        Ok((id, output))
+    }
+
+    fn end_all(&self) {
+        for mut child in self.lock().drain(..) {
+            // One that has ended already cannot be ended, which is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until another thread ends the process.
+fn wait_forever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Ends the children however its scope is left.
+pub(super) struct EndWithScope(pub(super) Children);
+
+impl Drop for EndWithScope {
+    fn drop(&mut self) {
+        self.0.end_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_command_gives_its_output_and_how_it_ended() {
+        let children = Children::default();
+        let mut command = Command::new("sh");
+        let (status, text) = children
+            .run(command.args(["-c", "echo hello; exit 3"]))
+            .unwrap();
+        assert_eq!((status.code(), text.as_str()), (Some(3), "hello\n"));
+        assert!(children.lock().is_empty());
+    }
+
+    #[test]
+    fn what_still_runs_is_ended_with_the_scope() {
+        let children = Children::default();
+        let mut output = {
+            let _scope = EndWithScope(children.clone());
+            children.start(Command::new("sleep").arg("600")).unwrap()
+        };
+        assert!(children.lock().is_empty());
+        // Its end of the pipe is closed, so it is there no more.
+        let mut byte = [0];
+        let read = output.read(&mut byte);
+        assert!(matches!(read, Ok(0)) || read.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe));
+    }
+}

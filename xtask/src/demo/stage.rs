@@ -1,0 +1,84 @@
+//! Where the demo plays: a folder of its own with the program, its plugins and
+//! its twins, and everything that is said about it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::children::Children;
+
+pub(super) struct Stage {
+    /// The program `concord`.
+    pub program: PathBuf,
+    pub plugins: PathBuf,
+    pub folder: PathBuf,
+    /// Standard output is for one JSON object alone.
+    pub json: bool,
+    pub children: Children,
+}
+
+impl Stage {
+    pub(super) fn say(&self, text: &str) {
+        if self.json {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    }
+
+    pub(super) fn headline(&self, text: &str) {
+        self.say(&format!("\n── {text}"));
+    }
+
+    /// Runs a command as a user would and shows what it prints.
+    pub(super) fn concord(&self, line: &str) -> Result<()> {
+        self.concord_ending(line, &[0])
+    }
+
+    /// The same for one that may end with other exit codes as well.
+    pub(super) fn concord_ending(&self, line: &str, fine: &[i32]) -> Result<()> {
+        self.say(&format!("\n$ concord {line}"));
+        let text = self.output(line, fine)?;
+        for printed in text.lines() {
+            self.say(&format!("  {printed}"));
+        }
+        Ok(())
+    }
+
+    /// What a command says as a JSON document, without showing it.
+    pub(super) fn ask(&self, line: &str, fine: &[i32]) -> Result<Value> {
+        let text = self.output(&format!("--json {line}"), fine)?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("`concord --json {line}` did not print a JSON document"))
+    }
+
+    /// A command in the demo's folder; no argument of the demo's has a space.
+    pub(super) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(line.split_whitespace())
+            .current_dir(&self.folder)
+            .env("CONCORD_PLUGINS", &self.plugins)
+            .env("CONCORD_DB", self.folder.join("concord.db"))
+            // Twins take any token.
+            .env("HUBSPOT_TOKEN", "a-token-for-the-twin")
+            .env("MAILCHIMP_TOKEN", "a-token-for-the-twin");
+        command
+    }
+
+    fn output(&self, line: &str, fine: &[i32]) -> Result<String> {
+        let (status, text) = self.children.run(&mut self.command(line))?;
+        if status.code().is_some_and(|code| fine.contains(&code)) {
+            return Ok(text);
+        }
+        for printed in text.lines() {
+            eprintln!("  {printed}");
+        }
+        bail!(
+            "`concord {line}` ended with {status}; its database is {}",
+            self.folder.join("concord.db").display()
+        )
+    }
+}
