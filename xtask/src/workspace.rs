@@ -41,10 +41,19 @@ impl Workspace {
         self.target().join("plugins")
     }
 
-    /// The cargo that runs us, at the workspace's root.
+    /// The cargo that runs us, at the workspace's root.  What the outer cargo
+    /// says of our own package is taken away: some build scripts watch these
+    /// variables, so that half of the dependencies would be built again whenever
+    /// somebody changes between `cargo xtask` and plain cargo.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         command.current_dir(self.root());
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 

@@ -151,12 +151,7 @@ impl Sender<'_> {
         let mut current = None;
         entity.dirty = true;
         match fault {
-            Fault::UnknownOutcome(_) => {
-                self.sent.in_doubt += 1;
-                intent.state = IntentState::InDoubt;
-                intent.reason = reason;
-            }
-            Fault::VersionConflict(record) => {
+            Fault::VersionConflict(record) if intent.seen.is_empty() => {
                 self.sent.outdated += 1;
                 intent.state = IntentState::Dropped;
                 intent.reason = reason;
@@ -166,6 +161,13 @@ impl Sender<'_> {
                 }
                 out.entities.push(entity);
                 current = record.map(|record| Change::Upsert(*record));
+            }
+            // What is sent once more to settle a doubt leaves the doubt where it
+            // was when the record has moved on.
+            Fault::VersionConflict(_) | Fault::UnknownOutcome(_) => {
+                self.sent.in_doubt += 1;
+                intent.state = IntentState::InDoubt;
+                intent.reason = reason;
             }
             Fault::NotFound(_) => {
                 self.sent.outdated += 1;

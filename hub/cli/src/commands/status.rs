@@ -235,7 +235,6 @@ fn troubles(status: &Status, hub: &Hub) -> String {
             )
         })
         .collect();
-    let refused: Vec<String> = status.refused.iter().map(Refusal::words).collect();
     let open: Vec<String> = status
         .open
         .iter()
