@@ -29,8 +29,11 @@ struct Moment {
     after: Duration,
 }
 
+/// Something that people do.
+type Step = fn(&Office);
+
 /// The runs of one life, with what people do before each.
-const LIFE: [(fn(&Office), &str); 3] = [
+const LIFE: [(Step, &str); 3] = [
     (Office::people_ask_for_the_newsletter, "sync"),
     (|_| {}, "sync --approve"),
     (Office::people_work, "sync"),
@@ -124,7 +127,7 @@ fn draw(seed: u64, moments: &[(usize, Duration)]) -> Vec<Moment> {
         events: 1 + number(4) % 12,
         after: LATENCY.mul_f64(2.0 * share(6)),
     };
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         vec![first]
     } else {
         vec![first, second]
