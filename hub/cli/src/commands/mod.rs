@@ -8,6 +8,7 @@ pub mod init;
 pub mod matches;
 pub mod plan;
 pub mod plugin;
+pub mod refusals;
 pub mod status;
 pub mod sync;
 pub mod twin;

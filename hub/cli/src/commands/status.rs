@@ -10,7 +10,7 @@ use concord_engine::hub::Connection;
 use serde::Serialize;
 
 use super::connection::rows;
-use super::sync::{Refusal, refused};
+use super::refusals::{Refusal, refused};
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::{count, section};

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use concord_core::ports::{IntentFilter, Store, StoreError};
-use concord_core::state::IntentState;
-use concord_core::{Changeset, EntityId, RunId};
+use concord_core::ports::Store;
+use concord_core::{Changeset, RunId};
 use concord_engine::planner::Plan;
 use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
 use concord_sync::approve::FirstContact;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::plan;
+use super::refusals::{Refusal, refused};
 use crate::exit::Ending;
 use crate::interrupt::until_told;
 use crate::invocation::Invocation;
@@ -120,9 +119,18 @@ async fn with_lease(
         None
     };
     cli.watch.finish();
+    let any_refused = report
+        .streams
+        .values()
+        .any(|stream| stream.sent.refused > 0);
+    let refused = if any_refused {
+        refused(&hub, RunId(report.run)).await?
+    } else {
+        Vec::new()
+    };
     let account = Account {
         held: held(&hub, arguments.connection.as_deref()),
-        refused: refused(&hub, RunId(report.run)).await?,
+        refused,
         plan,
         report,
     };
@@ -164,62 +172,6 @@ async fn note_held(store: &dyn Store, hub: &Hub) -> Result<()> {
         store.commit(&out).await?;
     }
     Ok(())
-}
-
-/// What the systems refused in a run.
-pub async fn refused(hub: &Hub, run: RunId) -> Result<Vec<Refusal>, StoreError> {
-    let filter = IntentFilter {
-        run: Some(run),
-        limit: 100_000,
-        ..IntentFilter::default()
-    };
-    let mut refusals: Vec<Refusal> = Vec::new();
-    for intent in hub.store.intents(&filter).await? {
-        if intent.state != IntentState::Failed {
-            continue;
-        }
-        let name = hub
-            .connection(intent.connection)
-            .map_or("?", |c| c.row.name.as_str());
-        let place = format!("{name}/{}", intent.stream);
-        let same = refusals
-            .iter_mut()
-            .find(|known| known.place == place && known.reason == intent.reason);
-        match same {
-            Some(known) => known.writes += 1,
-            None => refusals.push(Refusal {
-                place,
-                reason: intent.reason,
-                writes: 1,
-                first: intent.entity,
-            }),
-        }
-    }
-    Ok(refusals)
-}
-
-/// Writes that a system refused for the same reason.
-#[derive(Clone, Debug, Serialize)]
-pub struct Refusal {
-    pub place: String,
-    pub reason: String,
-    pub writes: u64,
-    pub first: EntityId,
-}
-
-impl Refusal {
-    pub fn words(&self) -> String {
-        let Refusal {
-            place,
-            reason,
-            writes,
-            first,
-        } = self;
-        match writes {
-            1 => format!("{place} {first}: {reason}"),
-            _ => format!("{place} {first} and {} more: {reason}", writes - 1),
-        }
-    }
 }
 
 /// Everything that is told about a run.
@@ -320,6 +272,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use concord_core::EntityId;
     use concord_engine::run::StreamReport;
 
     use super::*;
