@@ -129,19 +129,15 @@ pub(super) async fn deleted(suite: &Suite<'_>) -> Checked {
     let Change::Gone { absence, .. } = suite.fetch(&id).await? else {
         return fail("a direct read still gives a deleted record");
     };
+    // A plain "not found" is 'hidden': whether it means gone stands in the
+    // manifest, and the hub concludes it, after a second look.  To call a record
+    // gone takes a word of the system.
     let known = absence != Absence::Hidden;
     let declared = &suite.declared;
-    if declared.not_found_means_gone {
-        ensure(known, || {
-            "404-means-gone is declared, but the absence is 'hidden'".into()
-        })
-    } else {
-        // Without a word from the system nothing is known.
-        ensure(
-            !known || declared.delete_feed || declared.soft_delete,
-            || format!("nothing declares how deletes are known, but the absence is {absence:?}"),
-        )
-    }
+    ensure(
+        !known || declared.delete_feed || declared.soft_delete || declared.not_found_means_gone,
+        || format!("nothing declares how deletes are known, but the absence is {absence:?}"),
+    )
 }
 
 pub(super) async fn merged(suite: &Suite<'_>) -> Checked {
