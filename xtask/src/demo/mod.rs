@@ -128,7 +128,7 @@ fn invite(stage: &Stage, story: &Story<'_>) {
 ── The twins stay up until Ctrl-C. In another terminal:
 
   cd {}
-  export CONCORD_PLUGINS={} HUBSPOT_TOKEN=any MAILCHIMP_TOKEN=any
+  export CONCORD_PLUGINS={} HUBSPOT_TOKEN=token-of-the-twin MAILCHIMP_TOKEN=token-of-the-twin
   alias concord={}
   concord status
   concord matches list

@@ -114,6 +114,9 @@ pub(super) struct Cast {
     /// Opted out in Mailchimp long ago, and HubSpot says without a date that
     /// they want the newsletter.
     pub opted_out: Pair,
+    /// Only HubSpot knows them; somebody else of the household signs up at
+    /// Mailchimp with the same mailbox.
+    pub shares: Known,
     /// Only HubSpot knows them, and they asked for the newsletter there.
     pub asked: Vec<Known>,
 }
@@ -141,6 +144,10 @@ impl Cast {
         let (subscribed, rest): (Vec<Pair>, Vec<Pair>) = pairs
             .into_iter()
             .partition(|pair| pair.member.consent == "subscribed");
+        let mut strangers = at_hubspot
+            .into_iter()
+            .filter(|contact| !anywhere.contains(&contact.email.to_lowercase()))
+            .cloned();
         let mut subscribed = subscribed.into_iter();
         let mut next = || {
             subscribed
@@ -157,12 +164,10 @@ impl Cast {
                 .into_iter()
                 .find(|pair| pair.member.consent == "unsubscribed")
                 .context("nobody known to both twins has opted out")?,
-            asked: at_hubspot
-                .into_iter()
-                .filter(|contact| !anywhere.contains(&contact.email.to_lowercase()))
-                .take(ASKING)
-                .cloned()
-                .collect(),
+            shares: strangers
+                .next()
+                .context("HubSpot knows nobody whom Mailchimp does not know")?,
+            asked: strangers.take(ASKING).collect(),
         })
     }
 }

@@ -63,8 +63,8 @@ impl Stage {
             .env("CONCORD_PLUGINS", &self.plugins)
             .env("CONCORD_DB", self.folder.join("concord.db"))
             // Twins take any token.
-            .env("HUBSPOT_TOKEN", "a-token-for-the-twin")
-            .env("MAILCHIMP_TOKEN", "a-token-for-the-twin");
+            .env("HUBSPOT_TOKEN", "token-of-the-twin")
+            .env("MAILCHIMP_TOKEN", "token-of-the-twin");
         command
     }
 

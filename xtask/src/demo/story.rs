@@ -13,13 +13,14 @@ use super::twin::Twin;
 
 /// The commands that the demo runs, in this order; the README's tour has the
 /// same ones.  `ENTITY` is the person with the conflict.
-pub(super) const COMMANDS: [&str; 13] = [
+pub(super) const COMMANDS: [&str; 14] = [
     "init",
     "apply -f concord.yaml",
     "connection check hubspot",
     "connection check mailchimp",
     "sync",
     "plan",
+    "matches list",
     "sync --approve",
     "sync",
     "conflicts list --entity ENTITY",
@@ -33,6 +34,9 @@ const HUBSPOTS_NUMBER: &str = "+1 415 555 0132";
 const MAILCHIMPS_NUMBER: &str = "+1 415 555 0178";
 const NEW_FAMILY_NAME: &str = "Okonkwo-Lindqvist";
 const CORRECTED_NAME: &str = "Maximiliane";
+
+/// Given and family name of somebody who uses another person's mailbox.
+const SHARING: (&str, &str) = ("Petra", "Nowak");
 
 /// A property that the account adds for consent.
 const NEWSLETTER: &str = include_str!("../../../docs/demo/newsletter.json");
@@ -59,6 +63,7 @@ impl Story<'_> {
             check_too,
             first,
             plan,
+            matches,
             approve,
             rest @ ..,
         ] = COMMANDS;
@@ -78,10 +83,15 @@ impl Story<'_> {
         stage.headline("What Concord would write, to be read before it is allowed to");
         stage.concord_ending(plan, &[0, 2])?;
         self.nothing_is_written_yet()?;
+        stage.headline("Who is who is only guessed where it is certain; the rest is for a person");
+        stage.concord(matches)?;
+        self.waits_for_a_person()?;
 
         stage.headline("Approve, and everybody agrees");
         stage.concord(approve)?;
         linked += linked_by_last_run(stage)?;
+        stage
+            .say("  Mailchimp refuses addresses without a state; all else of those people arrived");
         self.asked_are_subscribed(&cast)?;
         self.opted_out_stays_out(&cast)?;
 
@@ -145,6 +155,20 @@ impl Story<'_> {
             "  {} opted out in Mailchimp; somebody ticked \"newsletter\" for them in HubSpot",
             cast.opted_out.contact.name()
         ));
+        let shares = &cast.shares;
+        let member = json!({
+            "email_address": shares.email,
+            "status": "subscribed",
+            "merge_fields": { "FNAME": SHARING.0, "LNAME": SHARING.1 },
+        });
+        self.mailchimp
+            .act("create", &json!({ "properties": member }))?;
+        self.stage.say(&format!(
+            "  {} {} signed up in Mailchimp with the mailbox of {}",
+            SHARING.0,
+            SHARING.1,
+            shares.name()
+        ));
         Ok(cast)
     }
 
@@ -201,6 +225,19 @@ impl Story<'_> {
             "both systems counted 0 requests to write so far",
             writes == 0,
         )
+    }
+
+    fn waits_for_a_person(&self) -> Result<()> {
+        let reviews = self.stage.ask("matches list", &[0])?;
+        let waits = reviews.as_array().into_iter().flatten().any(|review| {
+            let values = &review["values"];
+            values["given_name"] == SHARING.0 && values["family_name"] == SHARING.1
+        });
+        let claim = format!(
+            "one mailbox and two names: {} {} is not taken for somebody else",
+            SHARING.0, SHARING.1
+        );
+        self.shown(&claim, waits)
     }
 
     fn asked_are_subscribed(&self, cast: &Cast) -> Result<()> {
