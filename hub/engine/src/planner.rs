@@ -55,6 +55,8 @@ pub struct Plan {
 struct Surroundings {
     around: Around,
     open: BTreeSet<(EntityId, i64, String)>,
+    /// What the entities refer to, by stream.
+    known: BTreeMap<(ConnectionId, StreamName), Known>,
 }
 
 /// What keeps creates back, found once per look.
@@ -170,7 +172,19 @@ impl Hub {
             .into_iter()
             .map(|i| (i.entity, i.connection.0, i.stream.to_string()))
             .collect();
-        Ok(Surroundings { around, open })
+        let mut known = BTreeMap::new();
+        for connection in &self.connections {
+            for stream in connection.streams.iter().filter(|s| s.caps.writes()) {
+                let store = self.store.as_ref();
+                let of = Known::of_entities(store, connection, stream, chunk).await?;
+                known.insert((connection.id(), stream.name.clone()), of);
+            }
+        }
+        Ok(Surroundings {
+            around,
+            open,
+            known,
+        })
     }
 
     /// What every stream of the entity's kind is owed.
@@ -181,7 +195,7 @@ impl Hub {
         gates: &Gates,
     ) -> Vec<(&'a Connection, &'a Stream, Debt, Option<&'a Link>)> {
         let held = around.around.held(&entity.id);
-        let no_references = Known::default();
+        let nothing_known = Known::default();
         let now = self.clock.now();
         let mut debts = Vec::new();
         for connection in &self.connections {
@@ -201,8 +215,10 @@ impl Hub {
                     connection.id().0,
                     stream.name.to_string(),
                 );
+                let at = (connection.id(), stream.name.clone());
+                let known = around.known.get(&at).unwrap_or(&nothing_known);
                 let target = Target {
-                    scene: self.scene(connection, stream, &no_references, now),
+                    scene: self.scene(connection, stream, known, now),
                     write: &stream.write,
                     link,
                     open: around.open.contains(&place),
@@ -218,6 +234,7 @@ impl Hub {
 
     /// Writes down an intent for everything that is owed and not blocked.
     /// Gives the number of new intents.
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plan", skip_all)]
     pub(crate) async fn emit(&self, run: RunId) -> Result<u64, EngineError> {
         let mut made = 0;
         for kind in self.kinds() {
@@ -245,6 +262,7 @@ impl Hub {
         for mut entity in chunk {
             let mut blocked = false;
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
+                blocked |= debt.waits;
                 if debt.blocked.is_some() {
                     blocked = true;
                     continue;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use concord_core::schema::FieldKind;
 use concord_core::state::{Entity, EntityState, Intent, IntentAction, Link, LinkState, Origin};
-use concord_core::{ConnectionId, FieldName, Fields, Value};
+use concord_core::{ConnectionId, EntityId, FieldName, Fields, Value};
 
 use crate::lens::{Lens, LensFault, is_empty};
 use crate::mapping::{RequiredField, StreamMapping};
@@ -29,6 +29,8 @@ pub struct Debt {
     pub before: Fields,
     /// Why it is not done now; None: it can be.
     pub blocked: Option<Reason>,
+    /// There is more, which waits for a record that it refers to.
+    pub waits: bool,
 }
 
 /// One stream of one connection, from the view of one entity.
@@ -97,8 +99,10 @@ fn update(
             && may_write_consent(lens, entity, link)
             && link.refused.get(lens.field.as_str()) != Some(&*wanted)
     };
-    let lenses: Vec<&Lens> = owed(entity, link, &target.scene).filter(is_free).collect();
-    let (values, blocked) = vouched_values(entity, lenses, is_approved);
+    let lenses = owed(entity, link, &target.scene).filter(is_free);
+    let (waiting, lenses) = waiting_and_rest(lenses, entity, &target.scene);
+    let waits = !waiting.is_empty();
+    let (values, blocked) = free_values(entity, lenses, &waiting, is_approved);
     if values.is_empty() {
         return None;
     }
@@ -116,11 +120,29 @@ fn update(
         values,
         before,
         blocked,
+        waits,
     })
 }
 
-/// The values that may go out.  Those that nobody vouches for yet stay behind;
-/// where there are no others, they are named with what blocks them.
+/// The values that may go out.  Where there are none, those that wait for a
+/// record that they refer to are named, with what they wait for.
+fn free_values(
+    entity: &Entity,
+    free: Vec<&Lens>,
+    waiting: &[&Lens],
+    is_approved: &dyn Fn(ConnectionId) -> bool,
+) -> (Fields, Option<Reason>) {
+    if !free.is_empty() || waiting.is_empty() {
+        return vouched_values(entity, free, is_approved);
+    }
+    let values = values_of(entity, waiting);
+    let named: Vec<&str> = values.values().filter_map(Value::as_str).collect();
+    let reason = format!("it refers to {}, not there yet", named.join(" and "));
+    (values, Some(Cow::Owned(reason)))
+}
+
+/// The values that somebody vouches for.  Where there are none, the others are
+/// named with what blocks them.
 fn vouched_values(
     entity: &Entity,
     lenses: Vec<&Lens>,
@@ -129,13 +151,33 @@ fn vouched_values(
     let (vouched, rest): (Vec<&Lens>, Vec<&Lens>) = lenses
         .into_iter()
         .partition(|lens| vouched(entity, lens, is_approved));
-    let blocked = vouched.is_empty().then_some(Cow::Borrowed(NOT_VOUCHED));
-    let shown = if blocked.is_some() { rest } else { vouched };
-    let values = shown
-        .into_iter()
-        .map(|lens| (lens.field.to_string(), lens.wanted(entity).into_owned()))
-        .collect();
-    (values, blocked)
+    if vouched.is_empty() {
+        (values_of(entity, &rest), Some(Cow::Borrowed(NOT_VOUCHED)))
+    } else {
+        (values_of(entity, &vouched), None)
+    }
+}
+
+fn values_of(entity: &Entity, lenses: &[&Lens]) -> Fields {
+    let value = |lens: &&Lens| (lens.field.to_string(), lens.wanted(entity).into_owned());
+    lenses.iter().map(value).collect()
+}
+
+/// References to entities that have no record at the system yet, and all else.
+fn waiting_and_rest<'a>(
+    lenses: impl Iterator<Item = &'a Lens>,
+    entity: &Entity,
+    scene: &Scene<'_>,
+) -> (Vec<&'a Lens>, Vec<&'a Lens>) {
+    lenses.partition(|lens| waits_for(lens, &lens.wanted(entity), scene).is_some())
+}
+
+/// The entity that a reference names, where it has no record there.
+fn waits_for(lens: &Lens, value: &Value, scene: &Scene<'_>) -> Option<EntityId> {
+    let stream = lens.refers_to()?;
+    let entity: EntityId = value.as_str()?.parse().ok()?;
+    let is_there = scene.refs.remote_of(stream.as_str(), &entity).is_some();
+    (!is_there).then_some(entity)
 }
 
 /// The lenses of a link whose canonical value is not what was last agreed on.
@@ -187,8 +229,10 @@ fn create(
     let is_free = |lens: &&Lens| {
         lens.writes() && !is_absent(&lens.spec, &lens.wanted(entity)) && !held.holds(&lens.field)
     };
-    let lenses: Vec<&Lens> = mapping.lenses.iter().filter(is_free).collect();
-    let (values, mut blocked) = vouched_values(entity, lenses, is_approved);
+    let lenses = mapping.lenses.iter().filter(is_free);
+    let (waiting, lenses) = waiting_and_rest(lenses, entity, &target.scene);
+    let waits = !waiting.is_empty();
+    let (values, mut blocked) = free_values(entity, lenses, &waiting, is_approved);
     if values.is_empty() {
         return None;
     }
@@ -209,11 +253,12 @@ fn create(
         values,
         before: Fields::new(),
         blocked,
+        waits,
     })
 }
 
-const REQUIRED_WAITS: &str =
-    "a value that a new record needs is held or comes from a connection that is not approved";
+const REQUIRED_WAITS: &str = "a value that a new record needs is held, waits for the record that it refers to, or comes \
+     from a connection that is not approved";
 
 fn may_create(entity: &Entity, mapping: &StreamMapping) -> bool {
     mapping
@@ -251,7 +296,9 @@ pub fn is_outdated(intent: &Intent, entity: &Entity, held: &Held, scene: &Scene<
         .iter()
         .any(|(name, value)| match scene.mapping.lens(name) {
             Some(lens) => {
-                held.holds(&lens.field) || !normal::same(&lens.spec, &lens.wanted(entity), value)
+                held.holds(&lens.field)
+                    || !normal::same(&lens.spec, &lens.wanted(entity), value)
+                    || waits_for(lens, value, scene).is_some()
             }
             None => true,
         })

@@ -374,3 +374,56 @@ fn a_planned_create_is_outdated_by_an_opt_out() {
     case.put("email_consent", consent("opted_out"), B);
     assert!(outdated(&case));
 }
+
+/// The person works for organization 42, which may have no record there yet.
+fn employed(mut case: Case) -> Case {
+    case.put("employer", json!("organization/42"), B);
+    if let Some(link) = &mut case.link {
+        link.sent.insert("employer".into(), Value::Null);
+    }
+    case.world.companies.linked = false;
+    case
+}
+
+#[test]
+fn a_reference_waits_for_its_record_and_holds_nothing_else_up() {
+    for mut case in [employed(case()), employed(Case::creating())] {
+        let debt = case.debt().unwrap();
+        assert!(!debt.values.contains_key("employer") && debt.values.contains_key("job_title"));
+        assert!(debt.waits && debt.blocked.is_none());
+        case.world.companies.linked = true;
+        let debt = case.debt().unwrap();
+        assert_eq!(debt.values["employer"], "organization/42");
+        assert!(!debt.waits);
+    }
+}
+
+#[test]
+fn a_reference_alone_is_shown_with_what_it_waits_for() {
+    let mut case = employed(case());
+    case.link().sent.insert("job_title".into(), json!("new"));
+    case.owes(json!({"employer": "organization/42"}), true);
+    let reason = case.debt().unwrap().blocked.unwrap();
+    assert!(reason.contains("organization/42"), "{reason}");
+    case.world.companies.linked = true;
+    case.owes(json!({"employer": "organization/42"}), false);
+}
+
+#[test]
+fn a_create_that_needs_a_reference_waits_for_it() {
+    let mut case = employed(requiring("{ employer: present }"));
+    assert!(case.debt().unwrap().blocked.is_some());
+    case.world.companies.linked = true;
+    assert!(case.debt().unwrap().blocked.is_none());
+}
+
+#[test]
+fn a_planned_reference_is_outdated_when_its_record_went() {
+    let mut case = employed(case());
+    let planned = intent(json!({"employer": "organization/42"}), nothing());
+    let outdated =
+        |case: &Case| is_outdated(&planned, &case.entity, &holding(&[]), &case.world.scene());
+    assert!(outdated(&case));
+    case.world.companies.linked = true;
+    assert!(!outdated(&case));
+}
