@@ -21,35 +21,35 @@ use tryton::Tryton;
 #[test]
 #[ignore = "installs and starts Radicale: cargo xtask test --real"]
 fn radicale_keeps_its_cards_over_a_restart() {
-    let mut server = Radicale::start().unwrap();
+    let mut radicale = Radicale::start().unwrap();
     let ann = json!([{"uid": "u1", "given": "Ann", "family": "Lee", "email": "ann@example.com"}]);
-    server.people("add", &ann).unwrap();
-    let before = server.people("list", &json!([])).unwrap();
-    let first = server.pid();
-    server.restart().unwrap();
-    assert_ne!(server.pid(), first);
-    assert_eq!(server.people("list", &json!([])).unwrap(), before);
+    radicale.people("add", &ann).unwrap();
+    let before = radicale.people("list", &json!([])).unwrap();
+    let first = radicale.server.pid();
+    radicale.server.restart().unwrap();
+    assert_ne!(radicale.server.pid(), first);
+    assert_eq!(radicale.people("list", &json!([])).unwrap(), before);
     assert_eq!(before[0]["emails"], json!(["ann@example.com"]));
 }
 
 #[test]
 #[ignore = "installs and starts Tryton: cargo xtask test --real"]
 fn tryton_keeps_its_parties_over_a_restart() {
-    let mut server = Tryton::start().unwrap();
+    let mut tryton = Tryton::start().unwrap();
     let ann =
         json!([{"name": "Ann Lee", "email": "ann@example.com", "city": "Bern", "country": "CH"}]);
-    let ids = server.people("add", &ann).unwrap();
-    let before = server.people("list", &json!([])).unwrap();
-    let first = server.pid();
-    server.restart().unwrap();
-    assert_ne!(server.pid(), first);
-    assert_eq!(server.people("list", &json!([])).unwrap(), before);
+    let ids = tryton.people("add", &ann).unwrap();
+    let before = tryton.people("list", &json!([])).unwrap();
+    let first = tryton.server.pid();
+    tryton.server.restart().unwrap();
+    assert_ne!(tryton.server.pid(), first);
+    assert_eq!(tryton.people("list", &json!([])).unwrap(), before);
     assert_eq!(
         before.as_array().unwrap().len(),
         1,
         "the company's own party is archived"
     );
-    let numbers = server
+    let numbers = tryton
         .people("invoice", &json!([{"party": ids[0], "amount": "12.50"}]))
         .unwrap();
     assert_eq!(numbers, json!(["1"]));

@@ -1,10 +1,13 @@
-//! The project's own chores: `cargo xtask plugins`, `test`, `demo`, `ci`.
+//! The project's own chores: `cargo xtask plugins`, `test`, `demo`, `bench`,
+//! `ci`.
 
+mod bench;
 mod ci;
 mod demo;
 mod plugins;
 mod prerequisites;
 mod run;
+mod stage;
 mod test;
 mod workspace;
 
@@ -27,6 +30,8 @@ enum Task {
     Test(test::Arguments),
     /// Shows two systems being held in agreement, on this machine alone
     Demo(demo::Arguments),
+    /// Measures the program against a floor
+    Bench(bench::Arguments),
     /// What the continuous integration runs
     Ci,
 }
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
         Task::Plugins(arguments) => plugins::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci => ci::run(),
     };
     match done {

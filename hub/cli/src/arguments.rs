@@ -81,6 +81,13 @@ pub enum Command {
     Twin(commands::twin::Arguments),
 }
 
+impl Command {
+    /// Whether it is to say where the processor's time went.
+    pub fn wants_timings(&self) -> bool {
+        matches!(self, Command::Sync(arguments) if arguments.timings)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -13,6 +13,7 @@ use concord_store::SqliteStore;
 use crate::arguments::Global;
 use crate::output::Output;
 use crate::progress::Teller;
+use crate::stages::Stages;
 use crate::wire::hub::{Parts, Reach, WireError};
 use crate::wire::plugins::Plugins;
 use crate::wire::{self, lease};
@@ -22,10 +23,11 @@ pub struct Invocation {
     pub output: Output,
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<Teller>,
+    pub stages: Stages,
 }
 
 impl Invocation {
-    pub fn new(global: Global) -> Self {
+    pub fn new(global: Global, stages: Stages) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let silent = global.quiet || global.json;
         Self {
@@ -33,6 +35,7 @@ impl Invocation {
             watch: Arc::new(Teller::new(Arc::clone(&clock), silent)),
             clock,
             global,
+            stages,
         }
     }
 

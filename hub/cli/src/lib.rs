@@ -8,6 +8,7 @@ pub mod interrupt;
 pub mod invocation;
 pub mod output;
 pub mod progress;
+pub mod stages;
 pub mod wire;
 
 use std::io::{self, IsTerminal as _};
@@ -17,11 +18,14 @@ use anyhow::Result;
 use clap::Parser as _;
 use concord_store::OpenFault;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use arguments::{Arguments, Command};
 use exit::Ending;
 use invocation::Invocation;
+use stages::Stages;
 
 /// Everything from the command line to the exit code.
 pub fn main() -> ExitCode {
@@ -33,21 +37,22 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if wrong.use_stderr() { exit::USAGE } else { 0 });
         }
     };
-    log(&arguments);
+    let stages = Stages::default();
+    log(&arguments, &stages);
     let json = arguments.global.json;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments)),
+        Ok(runtime) => runtime.block_on(run(arguments, stages)),
         Err(error) => Err(error.into()),
     };
     result.map_or_else(|error| failed(&error, json), ExitCode::from)
 }
 
 /// Carries out one command.
-pub async fn run(arguments: Arguments) -> Result<Ending> {
-    let cli = Invocation::new(arguments.global);
+pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
+    let cli = Invocation::new(arguments.global, stages);
     match arguments.command {
         Command::Init(arguments) => commands::init::run(&cli, &arguments).await,
         Command::Apply(arguments) => commands::apply::run(&cli, &arguments).await,
@@ -96,7 +101,7 @@ fn words(error: &anyhow::Error) -> String {
     text
 }
 
-fn log(arguments: &Arguments) {
+fn log(arguments: &Arguments, stages: &Stages) {
     let level = match (arguments.global.quiet, arguments.global.verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
@@ -105,11 +110,16 @@ fn log(arguments: &Arguments) {
     };
     let filter = EnvFilter::try_from_env("CONCORD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     // A second call in one process, as tests make it, keeps the first log.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        .with_filter(filter);
+    // Counting costs a little, so it is done only where somebody asks for it.
+    let counts = arguments.command.wants_timings().then(|| stages.layer());
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(counts)
         .try_init();
 }
 

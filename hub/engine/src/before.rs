@@ -23,6 +23,7 @@ pub(crate) struct Before {
 
 impl Before {
     /// Reads what is known of the records of a page, one statement a table.
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "look up", skip_all)]
     pub async fn look_up(lane: Lane<'_>, changes: &[Change]) -> Result<Self, EngineError> {
         let store = lane.hub.store.as_ref();
         let id = lane.id();

@@ -66,6 +66,7 @@ struct Settling {
 
 impl Lane<'_> {
     /// Settles the intents in doubt of the stream, as far as they can be now.
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "doubt", skip_all)]
     pub async fn settle_doubts(&self, sent: &mut Sent) -> Result<(), Stopped> {
         let now = self.hub.clock.now();
         let mut doubts = self.hub.store.intents(&self.open_intents()).await?;

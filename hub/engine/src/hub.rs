@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use concord_core::ports::{Clock, Connector, Store, StoreError};
 use concord_core::state::ConnectionRow;
@@ -124,6 +124,8 @@ pub struct Hub {
     pub numbers: Numbers,
     /// Set from outside: the run ends before its next step.
     pub stop: Arc<AtomicBool>,
+    /// Until when the lease of the run is ours; 0 while there is none.
+    pub(crate) leased_until: AtomicI64,
 }
 
 impl Hub {
@@ -151,6 +153,7 @@ impl Hub {
             options,
             numbers,
             stop: Arc::default(),
+            leased_until: AtomicI64::new(0),
         })
     }
 

@@ -32,6 +32,7 @@ pub struct Matched {
 const CHUNK: u32 = 200;
 
 impl Hub {
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "match", skip_all)]
     pub(crate) async fn match_kind(&self, kind: &Kind, run: RunId) -> Result<Matched, EngineError> {
         let mut result = Matched {
             waits_for: self.unread(kind).await?,

@@ -63,6 +63,7 @@ pub(crate) struct Sender<'a> {
 
 impl Lane<'_> {
     /// Sends all intents of the stream that may leave now.
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "send", skip_all)]
     pub async fn send(&self, read: &mut PageCounts, sent: &mut Sent) -> Result<(), Stopped> {
         let mut sender = Sender {
             lane: *self,

@@ -1,12 +1,14 @@
 //! One page of observations becomes one changeset.
 
+mod gone;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ports::Sequence;
-use concord_core::record::{Absence, Change, RemoteRecord};
-use concord_core::state::{EntityState, Event, Link, LinkKey, LinkState, Origin, Quarantined};
+use concord_core::record::{Change, RemoteRecord};
+use concord_core::state::{EntityState, Link, LinkKey, LinkState, Quarantined};
 use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
-use concord_sync::absence::{self, Conclusion, Noticed};
+use concord_sync::absence::Noticed;
 use concord_sync::absorb::{Absorbed, absorb};
 use concord_sync::lens::Lens;
 use concord_sync::observe::{Belief, Read, believe};
@@ -51,6 +53,7 @@ pub(crate) struct PageOf<'a> {
 impl PageOf<'_> {
     /// Fills a changeset with what the changes say.  The caller adds the cursor
     /// and commits.
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "absorb", skip_all)]
     pub async fn absorb(
         &self,
         changes: Vec<Change>,
@@ -349,76 +352,6 @@ impl Page<'_> {
             self.counts.quarantined += 1;
         }
         Ok(())
-    }
-
-    async fn gone(&mut self, mut link: Link, absence: &Absence) -> Result<(), EngineError> {
-        if matches!(link.state, LinkState::Gone | LinkState::Merged) {
-            return Ok(());
-        }
-        let before = link.clone();
-        let hub = self.of.lane.hub;
-        let now = hub.clock.now();
-        let conclusion = absence::judge(
-            &mut link,
-            absence,
-            self.of.noticed,
-            &self.of.lane.stream.caps,
-            now,
-        );
-        let mut moved = None;
-        let what = match &conclusion {
-            Conclusion::Gone => Some("deleted at the system".to_owned()),
-            Conclusion::Hidden if before.state != LinkState::Hidden => {
-                Some("cannot be seen any more; nothing says that it was deleted".to_owned())
-            }
-            Conclusion::Merged(into) => {
-                moved = self.follow_merge(&link, into).await?;
-                Some(format!("merged into {into} at the system"))
-            }
-            Conclusion::Hidden | Conclusion::Confirm { .. } => None,
-        };
-        if let Some(what) = what {
-            self.counts.gone += 1;
-            let event = Event {
-                id: hub.numbers.next(&Sequence::Event).await?,
-                entity: link.entity.clone(),
-                at: now,
-                run: self.of.lane.run,
-                origin: Origin::Connection(self.of.lane.id()),
-                what,
-                changes: Vec::new(),
-                link: Some(link.key.clone()),
-            };
-            self.out.events.push(event);
-        }
-        self.out.links.extend(moved);
-        self.keep_link(&before, link);
-        Ok(())
-    }
-
-    /// Merged into a record that nobody knows yet: the link moves there, and is
-    /// read at once.  One that is linked already stands for itself.
-    async fn follow_merge(
-        &self,
-        link: &Link,
-        into: &RemoteId,
-    ) -> Result<Option<Link>, EngineError> {
-        let hub = self.of.lane.hub;
-        let ids = std::slice::from_ref(into);
-        let known = hub
-            .store
-            .links(self.of.lane.id(), &self.of.lane.stream.name, ids)
-            .await?;
-        if !known.is_empty() {
-            return Ok(None);
-        }
-        let mut moved = link.clone();
-        moved.key.remote_id = into.clone();
-        moved.state = LinkState::Live;
-        moved.version = None;
-        moved.again_at = Some(hub.clock.now());
-        moved.missing_since = None;
-        Ok(Some(moved))
     }
 }
 

@@ -12,6 +12,12 @@ use crate::pull::Stopped;
 
 impl Lane<'_> {
     /// Reads what is due by now.
+    #[tracing::instrument(
+        target = "concord::stage",
+        level = "trace",
+        name = "read again",
+        skip_all
+    )]
     pub async fn reread(&self, counts: &mut PageCounts) -> Result<(), Stopped> {
         let limit = self.stream.caps.fetch_max.min(500);
         let store = &self.hub.store;

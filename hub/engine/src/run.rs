@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use concord_core::ports::Sequence;
 use concord_core::state::RunRow;
-use concord_core::{Changeset, RunId};
+use concord_core::{Changeset, RunId, Timestamp};
 use concord_sync::approve::FirstContact;
 use serde::Serialize;
 
@@ -79,6 +79,7 @@ impl Hub {
         }
         self.extend_lease().await?;
         let result = self.sync_with_lease(request).await;
+        self.leased_until.store(0, Ordering::Relaxed);
         // A lease that cannot be given back ends by itself.
         if let Err(error) = self.store.release(&self.options.owner).await {
             tracing::warn!(%error, "the lease was not given back");
@@ -272,8 +273,15 @@ impl Hub {
             return Err(EngineError::Ended);
         }
         let now = self.clock.now();
+        // Half of it has to be left, which is more than a request takes.
+        let ours = Timestamp(self.leased_until.load(Ordering::Relaxed));
+        if ours.since(now) > self.options.lease / 2 {
+            return Ok(());
+        }
         let until = now.plus(self.options.lease);
-        Ok(self.store.lease(&self.options.owner, now, until).await?)
+        self.store.lease(&self.options.owner, now, until).await?;
+        self.leased_until.store(until.0, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -155,6 +155,7 @@ impl ConnectionHttp {
 
 #[async_trait]
 impl Http for ConnectionHttp {
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "http", skip_all)]
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let url = Url::parse(&request.url)
             .map_err(|error| HttpError::Denied(format!("the URL cannot be read: {error}")))?;

@@ -7,6 +7,7 @@
 //!
 //! sqlx is used in this crate and nowhere else.
 
+mod cells;
 mod counts;
 mod dialect;
 mod document;

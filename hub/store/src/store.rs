@@ -118,6 +118,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "commit", skip_all)]
     async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
         let statements = tables::write(self.tenant, changes)?;
         if statements.is_empty() {

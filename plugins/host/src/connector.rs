@@ -175,6 +175,7 @@ impl Connector for WasmConnector {
         Ok(streams.into_iter().map(convert::stream).collect())
     }
 
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plugin", skip_all)]
     async fn pull(
         &self,
         stream: &StreamName,
@@ -206,6 +207,7 @@ impl Connector for WasmConnector {
         }
     }
 
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plugin", skip_all)]
     async fn fetch(
         &self,
         stream: &StreamName,
@@ -230,6 +232,7 @@ impl Connector for WasmConnector {
         Ok(reader.changes(changes))
     }
 
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plugin", skip_all)]
     async fn find(
         &self,
         stream: &StreamName,
@@ -252,6 +255,7 @@ impl Connector for WasmConnector {
             .map_err(|problem| self.broken("find", &format!("gave a broken record: {problem}")))
     }
 
+    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plugin", skip_all)]
     async fn push(&self, stream: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
         let Entered { mut store, guest } = self.enter(PUSH).await?;
         let sent = ops.iter().map(convert::op).collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -49,63 +49,83 @@ pub fn free_port() -> Result<u16, Failed> {
         .port())
 }
 
-/// A running server.  It ends with this value.
+/// A server on loopback.  It ends with this value.
 pub struct Server {
     name: &'static str,
-    child: Child,
+    command: Command,
+    port: u16,
     log: PathBuf,
+    child: Option<Child>,
 }
 
 impl Server {
     /// Starts the command and waits until it answers HTTP on the port.
     pub fn start(
         name: &'static str,
-        command: &mut Command,
+        command: Command,
         port: u16,
-        log: &Path,
+        log: PathBuf,
     ) -> Result<Self, Failed> {
-        let what = format!("starting {name}");
+        let mut server = Self {
+            name,
+            command,
+            port,
+            log,
+            child: None,
+        };
+        server.up()?;
+        Ok(server)
+    }
+
+    fn up(&mut self) -> Result<(), Failed> {
+        let what = format!("starting {}", self.name);
         let out = File::options()
             .create(true)
             .append(true)
-            .open(log)
+            .open(&self.log)
             .map_err(|e| step(&what, e))?;
         let err = out.try_clone().map_err(|e| step(&what, e))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(|e| step(&what, e))?;
-        let mut server = Self {
-            name,
-            child,
-            log: log.to_owned(),
-        };
+        self.command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = self.command.spawn().map_err(|e| step(&what, e))?;
+        let child = self.child.insert(child);
         for _ in 0..TRIES {
-            if answers(port) {
-                return Ok(server);
+            if answers(self.port) {
+                return Ok(());
             }
-            if matches!(server.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                let (log, tail) = server.log_tail();
-                return Err(Failed::Ended {
-                    name: name.to_owned(),
-                    log,
-                    tail,
-                });
+            if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+                let name = self.name.to_owned();
+                let (log, tail) = self.log_tail();
+                return Err(Failed::Ended { name, log, tail });
             }
             std::thread::sleep(WAIT);
         }
-        let (log, tail) = server.log_tail();
-        Err(Failed::Silent {
-            name: name.to_owned(),
-            log,
-            tail,
-        })
+        let name = self.name.to_owned();
+        let (log, tail) = self.log_tail();
+        Err(Failed::Silent { name, log, tail })
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        if let Err(error) = child.kill().and_then(|()| child.wait()) {
+            let name = self.name;
+            eprintln!("{name} (pid {}) could not be stopped: {error}", child.id());
+        }
+    }
+
+    /// Stops and starts again with the same data on the same port.
+    pub fn restart(&mut self) -> Result<(), Failed> {
+        self.stop();
+        self.up()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     fn log_tail(&self) -> (String, String) {
@@ -118,13 +138,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!(
-                "{} (pid {}) could not be stopped: {error}",
-                self.name,
-                self.child.id()
-            );
-        }
+        self.stop();
     }
 }
 

@@ -1,7 +1,5 @@
 //! Radicale, a CardDAV server, with one user and one address book.
 
-use std::path::PathBuf;
-
 use tempfile::TempDir;
 
 use super::process::{Failed, Server, free_port, step};
@@ -11,10 +9,10 @@ pub const USER: &str = "ann";
 pub const PASSWORD: &str = "a-password-of-the-test";
 
 pub struct Radicale {
+    pub server: Server,
     python: Python,
-    data: TempDir,
-    port: u16,
-    server: Option<Server>,
+    /// Outlives the server that works in it.
+    _data: TempDir,
 }
 
 impl Radicale {
@@ -32,23 +30,13 @@ impl Radicale {
         std::fs::create_dir_all(&book).map_err(made)?;
         let properties = r#"{"tag": "VADDRESSBOOK", "D:displayname": "Contacts"}"#;
         std::fs::write(book.join(".Radicale.props"), properties).map_err(made)?;
-        let mut radicale = Self {
-            python,
-            data,
-            port: free_port()?,
-            server: None,
-        };
-        radicale.up()?;
-        Ok(radicale)
-    }
-
-    fn up(&mut self) -> Result<(), Failed> {
-        let mut command = self.python.program("python");
+        let port = free_port()?;
+        let mut command = python.program("python");
         command
             .args(["-m", "radicale", "--config", ""])
             .arg("--storage-filesystem-folder")
-            .arg(self.data.path().join("storage"))
-            .args(["--hosts", &format!("127.0.0.1:{}", self.port)])
+            .arg(data.path().join("storage"))
+            .args(["--hosts", &format!("127.0.0.1:{port}")])
             .args([
                 "--auth-type",
                 "htpasswd",
@@ -58,41 +46,18 @@ impl Radicale {
             // A wrong password costs seconds otherwise, and tests try some.
             .args(["--auth-delay", "0"])
             .arg("--auth-htpasswd-filename")
-            .arg(self.data.path().join("users"));
-        self.server = Some(Server::start(
-            "radicale",
-            &mut command,
-            self.port,
-            &self.log(),
-        )?);
-        Ok(())
-    }
-
-    pub fn stop(&mut self) {
-        self.server = None;
-    }
-
-    /// Stops and starts again with the same data on the same port.
-    pub fn restart(&mut self) -> Result<(), Failed> {
-        self.stop();
-        self.up()
-    }
-
-    pub fn log(&self) -> PathBuf {
-        self.data.path().join("radicale.log")
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Server::pid)
+            .arg(data.path().join("users"));
+        let log = data.path().join("radicale.log");
+        Ok(Self {
+            server: Server::start("radicale", command, port, log)?,
+            python,
+            _data: data,
+        })
     }
 
     /// The address book's URL.
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/{USER}/contacts/", self.port)
+        format!("http://127.0.0.1:{}/{USER}/contacts/", self.server.port())
     }
 
     /// What a person does with another client (tests/real/radicale/people.py).

@@ -19,10 +19,10 @@ pub const DATABASE: &str = "concord";
 const PASSLIB: &str = "[passlib]\nschemes = pbkdf2_sha512\npbkdf2_sha512__default_rounds = 1000\n";
 
 pub struct Tryton {
+    pub server: Server,
     python: Python,
-    data: TempDir,
-    port: u16,
-    server: Option<Server>,
+    /// Outlives the server that works in it.
+    _data: TempDir,
 }
 
 impl Tryton {
@@ -36,56 +36,22 @@ impl Tryton {
         fs::copy(template.join(&database), data.path().join(&database)).map_err(made)?;
         let port = free_port()?;
         write_configuration(data.path(), port)?;
-        let mut tryton = Self {
-            python,
-            data,
-            port,
-            server: None,
-        };
-        tryton.up()?;
-        Ok(tryton)
-    }
-
-    fn up(&mut self) -> Result<(), Failed> {
-        let mut command = self.python.program("trytond");
+        let mut command = python.program("trytond");
         command
             .arg("-c")
-            .arg(configuration(self.data.path()))
+            .arg(configuration(data.path()))
             .args(["-d", DATABASE]);
-        self.server = Some(Server::start(
-            "trytond",
-            &mut command,
-            self.port,
-            &self.log(),
-        )?);
-        Ok(())
-    }
-
-    pub fn stop(&mut self) {
-        self.server = None;
-    }
-
-    /// Stops and starts again with the same data on the same port.
-    pub fn restart(&mut self) -> Result<(), Failed> {
-        self.stop();
-        self.up()
-    }
-
-    pub fn log(&self) -> PathBuf {
-        self.data.path().join("trytond.log")
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Server::pid)
+        let log = data.path().join("trytond.log");
+        Ok(Self {
+            server: Server::start("trytond", command, port, log)?,
+            python,
+            _data: data,
+        })
     }
 
     /// The configuration key `base_url`; the key `database` is [`DATABASE`].
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.server.port())
     }
 
     /// What a person does with Tryton's own client library, proteus
@@ -97,7 +63,7 @@ impl Tryton {
     ) -> Result<serde_json::Value, Failed> {
         let url = format!(
             "http://{USER}:{PASSWORD}@127.0.0.1:{}/{DATABASE}/",
-            self.port
+            self.server.port()
         );
         self.python.script("people.py", &[&url, verb], input)
     }

@@ -135,3 +135,41 @@ async fn where_answers_carry_no_record_and_values_are_rewritten() {
     })
     .await;
 }
+
+/// Without versions, what differs too soon after the last look is looked at
+/// once more.  The change feed does not list it again.
+#[tokio::test]
+async fn a_second_look_survives_the_hub_that_owes_it() {
+    let hasty = || Behaviour {
+        caps: "read = true\nupdate = true\ncreate = true\netags = true\nbatch-max = 4\nfetch-max = 10\n\
+               create-safe = { unique-field = \"mail\" }\nsettle-ms = { pull = 120000 }\n",
+        ..Behaviour::default()
+    };
+    let mut deaths = 0;
+    for n in 1.. {
+        let mut survived = true;
+        for death in [Death::Before(n), Death::After(n)] {
+            let world = World::with([("a", hasty()), ("b", hasty())]);
+            let (p1, _) = people(&world);
+            world.approve().await;
+            world.system("a").edit(&p1, json!({"title": "CTO"}));
+            world.sync().await;
+            let at_b = |world: &World| {
+                let b = world.system("b");
+                let id = b.find_by("mail", "p1@example.com").unwrap();
+                b.value(&id, "title")
+            };
+            assert_eq!(at_b(&world), Value::Null, "too soon to be believed");
+            survived &= !dies(&world, death).await;
+            for _ in 0..2 {
+                live(&world, None).await.unwrap();
+            }
+            assert_eq!(at_b(&world), "CTO", "{death:?}");
+            deaths += 1;
+        }
+        if survived {
+            break;
+        }
+    }
+    assert!(deaths > 4, "{deaths}");
+}

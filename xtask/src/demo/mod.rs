@@ -1,12 +1,9 @@
 //! `cargo xtask demo`: the real program against two twins, as a user would run
 //! it, with people who go on working in both systems.
 
-mod children;
 mod people;
-mod stage;
 mod story;
 mod summary;
-mod twin;
 
 use std::path::PathBuf;
 
@@ -14,13 +11,13 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 
 use crate::prerequisites::{self, BUILD};
+use crate::stage::Stage;
+use crate::stage::children::{Children, EndWithScope};
+use crate::stage::twin::Twin;
 use crate::workspace::Workspace;
 use crate::{plugins, run};
-use children::{Children, EndWithScope};
-use stage::Stage;
 use story::Story;
 use summary::Summary;
-use twin::Twin;
 
 /// Few enough to be read, enough for every kind of trouble.
 const PEOPLE: usize = 60;

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::people::{Cast, Known, Pair, contacts, digits, members};
-use super::stage::Stage;
 use super::summary::linked_by_last_run;
-use super::twin::Twin;
+use crate::stage::Stage;
+use crate::stage::twin::Twin;
 
 /// The commands that the demo runs, in this order; the README's tour has the
 /// same ones.  `ENTITY` is the person with the conflict.

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::stage::Stage;
 use super::story::{Story, Told};
+use crate::stage::Stage;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {

@@ -1,29 +1,43 @@
-//! The processes that the demo started.  Every one of them is ended by its own
-//! id: when the demo ends, when it fails, and on Ctrl-C.
+//! The processes that a demo or a bench started.  Every one of them is ended by
+//! its own id: when that ends, when it fails, and on Ctrl-C.
 
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use wait4::Wait4 as _;
 
 /// What a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
+/// A process that came to its end, and what that took.
+pub(crate) struct Ended {
+    pub status: ExitStatus,
+    /// What it printed on standard output.
+    pub output: String,
+    pub wall: Duration,
+    /// In user and system mode, of all threads.
+    pub cpu: Duration,
+    /// The most memory that was resident.
+    pub peak_bytes: u64,
+}
+
 #[derive(Clone, Default)]
-pub(super) struct Children {
+pub(crate) struct Children {
     running: Arc<Mutex<Vec<Child>>>,
     /// Ctrl-C was pressed: this process is about to end.
     ended: Arc<AtomicBool>,
-    /// The story is over, so Ctrl-C is how the demo is meant to end.
+    /// All is done, so Ctrl-C is how it is meant to end.
     through: Arc<AtomicBool>,
 }
 
 impl Children {
     /// From now on Ctrl-C, and a request to terminate, end the children and then
     /// this process.
-    pub(super) fn watch_signals(&self) -> Result<()> {
+    pub(crate) fn watch_signals(&self) -> Result<()> {
         let children = self.clone();
         ctrlc::set_handler(move || {
             children.ended.store(true, Ordering::SeqCst);
@@ -35,18 +49,19 @@ impl Children {
     }
 
     /// Waits for Ctrl-C, which from now on is no failure.
-    pub(super) fn wait_for_end(&self) -> ! {
+    pub(crate) fn wait_for_end(&self) -> ! {
         self.through.store(true, Ordering::SeqCst);
         wait_forever()
     }
 
     /// Starts a process that goes on by itself, and gives what it prints.
-    pub(super) fn start(&self, command: &mut Command) -> Result<ChildStdout> {
+    pub(crate) fn start(&self, command: &mut Command) -> Result<ChildStdout> {
         self.spawn(command).map(|(_, output)| output)
     }
 
-    /// Runs a process to its end and gives what it printed.
-    pub(super) fn run(&self, command: &mut Command) -> Result<(ExitStatus, String)> {
+    /// Runs a process to its end.
+    pub(crate) fn run(&self, command: &mut Command) -> Result<Ended> {
+        let started = Instant::now();
         let (id, mut output) = self.spawn(command)?;
         let mut text = String::new();
         let read = output.read_to_string(&mut text);
@@ -58,10 +73,16 @@ impl Children {
         read.context("a command's output cannot be read")?;
         let mut running = self.lock();
         let at = running.iter().position(|child| child.id() == id);
-        let mut child = running.swap_remove(at.context("a command was lost")?);
+        let child = running.swap_remove(at.context("a command was lost")?);
         drop(running);
-        let status = child.wait().context("a command was lost")?;
-        Ok((status, text))
+        let used = child.wait4().context("a command was lost")?;
+        Ok(Ended {
+            status: used.status,
+            output: text,
+            wall: started.elapsed(),
+            cpu: used.rusage.utime + used.rusage.stime,
+            peak_bytes: used.rusage.maxrss,
+        })
     }
 
     fn spawn(&self, command: &mut Command) -> Result<(u32, ChildStdout)> {
@@ -98,7 +119,7 @@ fn wait_forever() -> ! {
 }
 
 /// Ends the children however its scope is left.
-pub(super) struct EndWithScope(pub(super) Children);
+pub(crate) struct EndWithScope(pub(crate) Children);
 
 impl Drop for EndWithScope {
     fn drop(&mut self) {
@@ -116,10 +137,12 @@ mod tests {
     fn a_command_gives_its_output_and_how_it_ended() {
         let children = Children::default();
         let mut command = Command::new("sh");
-        let (status, text) = children
+        let ended = children
             .run(command.args(["-c", "echo hello; exit 3"]))
             .unwrap();
-        assert_eq!((status.code(), text.as_str()), (Some(3), "hello\n"));
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(ended.output, "hello\n");
+        assert!(ended.peak_bytes > 0);
         assert!(children.lock().is_empty());
     }
 

@@ -1,5 +1,8 @@
-//! Where the demo plays: a folder of its own with the program, its plugins and
-//! its twins, and everything that is said about it.
+//! Where a demo or a bench plays: a folder of its own with the program, its
+//! plugins and its twins, and everything that is said about it.
+
+pub(crate) mod children;
+pub(crate) mod twin;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,9 +10,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::children::Children;
+use children::Children;
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     /// The program `concord`.
     pub program: PathBuf,
     pub plugins: PathBuf,
@@ -20,7 +23,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         if self.json {
             eprintln!("{text}");
         } else {
@@ -28,17 +31,17 @@ impl Stage {
         }
     }
 
-    pub(super) fn headline(&self, text: &str) {
+    pub(crate) fn headline(&self, text: &str) {
         self.say(&format!("\n── {text}"));
     }
 
     /// Runs a command as a user would and shows what it prints.
-    pub(super) fn concord(&self, line: &str) -> Result<()> {
+    pub(crate) fn concord(&self, line: &str) -> Result<()> {
         self.concord_ending(line, &[0])
     }
 
     /// The same for one that may end with other exit codes as well.
-    pub(super) fn concord_ending(&self, line: &str, fine: &[i32]) -> Result<()> {
+    pub(crate) fn concord_ending(&self, line: &str, fine: &[i32]) -> Result<()> {
         self.say(&format!("\n$ concord {line}"));
         let text = self.output(line, fine)?;
         for printed in text.lines() {
@@ -48,14 +51,14 @@ impl Stage {
     }
 
     /// What a command says as a JSON document, without showing it.
-    pub(super) fn ask(&self, line: &str, fine: &[i32]) -> Result<Value> {
+    pub(crate) fn ask(&self, line: &str, fine: &[i32]) -> Result<Value> {
         let text = self.output(&format!("--json {line}"), fine)?;
         serde_json::from_str(&text)
             .with_context(|| format!("`concord --json {line}` did not print a JSON document"))
     }
 
-    /// A command in the demo's folder; no argument of the demo's has a space.
-    pub(super) fn command(&self, line: &str) -> Command {
+    /// A command in this folder; none of its arguments has a space.
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(line.split_whitespace())
@@ -69,7 +72,8 @@ impl Stage {
     }
 
     fn output(&self, line: &str, fine: &[i32]) -> Result<String> {
-        let (status, text) = self.children.run(&mut self.command(line))?;
+        let ended = self.children.run(&mut self.command(line))?;
+        let (status, text) = (ended.status, ended.output);
         if status.code().is_some_and(|code| fine.contains(&code)) {
             return Ok(text);
         }

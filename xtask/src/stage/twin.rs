@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::Stage;
 
-pub(super) struct Twin {
+pub(crate) struct Twin {
     pub name: &'static str,
     pub address: String,
     agent: ureq::Agent,
@@ -21,20 +21,25 @@ struct Started {
 
 /// How many records clients of the vendor's API created and updated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     pub created: u64,
     pub updated: u64,
 }
 
 impl Twin {
-    pub(super) fn start(
+    pub(crate) fn start(
         stage: &Stage,
         name: &'static str,
         people: usize,
         seed: u64,
     ) -> Result<Self> {
         let line = format!("--json twin {name} --people {people} --seed {seed}");
-        let output = stage.children.start(&mut stage.command(&line))?;
+        Self::start_with(stage, name, &line)
+    }
+
+    /// One with a command line of the caller's.
+    pub(crate) fn start_with(stage: &Stage, name: &'static str, line: &str) -> Result<Self> {
+        let output = stage.children.start(&mut stage.command(line))?;
         let mut text = String::new();
         BufReader::new(output)
             .read_line(&mut text)
@@ -50,31 +55,38 @@ impl Twin {
     }
 
     /// Does what a person would at the vendor's screen.
-    pub(super) fn act(&self, what: &str, wish: &Value) -> Result<Value> {
+    pub(crate) fn act(&self, what: &str, wish: &Value) -> Result<Value> {
         let url = self.url(what);
         let answer = self.agent.post(&url).send_json(wish);
         self.understand(what, answer)
     }
 
-    pub(super) fn dump(&self, what: &str) -> Result<Value> {
+    pub(crate) fn dump(&self, what: &str) -> Result<Value> {
         self.look(&format!("dump/{what}"))
     }
 
     /// How many requests to write came in since the count was last started anew.
-    pub(super) fn write_requests(&self) -> Result<u64> {
+    pub(crate) fn write_requests(&self) -> Result<u64> {
         let books = self.look("writes")?;
         books["requests"]
             .as_u64()
             .context("the twin does not say how many writes there were")
     }
 
-    pub(super) fn count_anew(&self) -> Result<()> {
+    pub(crate) fn count_anew(&self) -> Result<()> {
         self.act("writes", &json!({ "reset": true })).map(|_| ())
     }
 
-    pub(super) fn written(&self) -> Result<Written> {
+    pub(crate) fn written(&self) -> Result<Written> {
         let log = self.look("log?after=0")?;
         Ok(count(log["lines"].as_array().map_or(&[], Vec::as_slice)))
+    }
+
+    /// What the vendor's API answers.
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        let url = format!("{}{path}", self.address);
+        let answer = self.agent.get(&url).header("authorization", "Bearer any");
+        self.understand(path, answer.call())
     }
 
     fn look(&self, what: &str) -> Result<Value> {

@@ -19,6 +19,7 @@ use crate::exit::Ending;
 use crate::interrupt::until_told;
 use crate::invocation::Invocation;
 use crate::output::{section, table};
+use crate::stages::Spent;
 use crate::wire::hub::{self, Reach};
 use crate::wire::lease;
 
@@ -51,6 +52,9 @@ pub struct Arguments {
     /// Read everything, whatever changed
     #[arg(long)]
     full: bool,
+    /// Say where the processor's time went, stage by stage
+    #[arg(long)]
+    pub timings: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -133,6 +137,7 @@ async fn with_lease(
         refused,
         plan,
         report,
+        spent: arguments.timings.then(|| cli.stages.spent()),
     };
     cli.output.show(&account.document(), |_| account.words())?;
     Ok(if account.report.failed() || !account.held.is_empty() {
@@ -180,6 +185,8 @@ struct Account {
     held: BTreeMap<String, String>,
     refused: Vec<Refusal>,
     plan: Option<Plan>,
+    /// Where the time went, for somebody who asked.
+    spent: Option<Spent>,
 }
 
 impl Account {
@@ -190,6 +197,9 @@ impl Account {
         document["refused"] = json!(self.refused);
         if let Some(plan) = &self.plan {
             document["plan"] = plan::document(plan);
+        }
+        if let Some(spent) = &self.spent {
+            document["cpu"] = json!(spent);
         }
         document
     }
@@ -266,6 +276,9 @@ impl Account {
                 report.waits_for_approval.join(", ")
             );
         }
+        if let Some(spent) = &self.spent {
+            text += &format!("\n{}", spent.words());
+        }
         text
     }
 }
@@ -306,6 +319,7 @@ mod tests {
             held,
             refused,
             plan: None,
+            spent: None,
         }
         .words();
         assert!(

@@ -17,7 +17,7 @@ CREATE TABLE entities (
     state TEXT NOT NULL, -- unmatched, live, merged or deleted
     merged_into INTEGER, -- the number it lives on as, where merged
     dirty INTEGER NOT NULL, -- 1: some system may owe or be owed a write
-    cells TEXT NOT NULL, -- document: field to value and provenance
+    cells TEXT NOT NULL, -- document: provenance with the fields that have it
     PRIMARY KEY (tenant_id, kind, number)
 ) STRICT;
 

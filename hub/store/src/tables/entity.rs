@@ -1,14 +1,12 @@
 //! Canonical records, and the keys by which they are matched.
 
-use std::collections::BTreeMap;
-
 use concord_core::changeset::MatchKey;
 use concord_core::ports::StoreError;
 use concord_core::state::{Entity, EntityState};
 use concord_core::{Changeset, EntityId, Kind, TenantId};
 
 use super::{last_of_each, once, push_entity, tenant_only};
-use crate::document;
+use crate::cells;
 use crate::row::Reader;
 use crate::statement::{Batch, Param, Params, Statement, Table, Type};
 
@@ -57,7 +55,7 @@ pub(crate) fn write(
         row.int(merged_into);
         row.text(state);
         row.truth(entity.dirty);
-        row.text(document::write(&entity.cells)?);
+        row.text(cells::write(&entity.cells)?);
         Ok(())
     })?);
     let removed = REMOVE_KEYS.statements(&tenant, &changes.keys_removed, push_key)?;
@@ -85,7 +83,7 @@ pub(crate) fn read(row: &mut Reader) -> Result<Entity, StoreError> {
         _ => return Err(row.wrong(format!("'{state}' is not a state of an entity"))),
     };
     let dirty = row.truth()?;
-    let cells: BTreeMap<_, _> = row.document()?;
+    let cells = cells::read(row.document()?);
     Ok(Entity {
         id,
         state,

@@ -62,8 +62,8 @@ fn has_email(number: usize) -> bool {
 }
 
 /// One request; the status and the body.
-pub fn ask(server: &Radicale, method: &str, name: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+pub fn ask(radicale: &Radicale, method: &str, name: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, radicale.server.port())).unwrap();
     let sign_in = STANDARD.encode(format!("{USER}:{PASSWORD}"));
     write!(
         stream,

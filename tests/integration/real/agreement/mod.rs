@@ -249,11 +249,11 @@ fn the_address_book_dies_before_a_write_arrives(scene: &mut Scene) {
     scene.to_cards.stop_after(5, Cut::BeforeRequest);
     let sync = scene.concord.start("sync");
     scene.to_cards.wait_until_stopped();
-    scene.radicale.stop();
+    scene.radicale.server.stop();
     scene.to_cards.release();
     let report = sync.ends_with(4);
     let stopped = &report["streams"]["cards/contacts"]["stopped"];
-    scene.radicale.restart().unwrap();
+    scene.radicale.server.restart().unwrap();
     scene.concord.ask("sync");
     scene.assert_agreement();
     eprintln!(
@@ -291,11 +291,11 @@ fn the_accounting_dies_before_it_has_answered(scene: &mut Scene) {
         scene.to_books.wait_until_stopped(),
         "model.party.party.create"
     );
-    scene.tryton.stop();
+    scene.tryton.server.stop();
     scene.to_books.release();
     let report = sync.ends_with(4);
     let stopped = &report["streams"]["books/parties"]["stopped"];
-    scene.tryton.restart().unwrap();
+    scene.tryton.server.restart().unwrap();
     scene.concord.ask("sync");
     scene.assert_agreement();
     eprintln!(

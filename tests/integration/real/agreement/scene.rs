@@ -51,8 +51,8 @@ impl Scene {
         let ids = tryton.people("add", &json!(parties)).unwrap();
         let ids: Vec<i64> = serde_json::from_value(ids).unwrap();
         let scene = Self {
-            to_cards: Proxy::to(radicale.port(), Protocol::WebDav).unwrap(),
-            to_books: Proxy::to(tryton.port(), Protocol::JsonRpc).unwrap(),
+            to_cards: Proxy::to(radicale.server.port(), Protocol::WebDav).unwrap(),
+            to_books: Proxy::to(tryton.server.port(), Protocol::JsonRpc).unwrap(),
             concord: Program::new(),
             parties: IN_BOOKS.zip(ids).collect(),
             in_cards: everybody.clone(),

@@ -1,0 +1,258 @@
+//! `cargo xtask bench`: the real program, its HubSpot connector and the twin in
+//! another process, beside a floor that does the least that anybody could.
+//!
+//! Everything is counted in processor time, which other work on the machine
+//! disturbs little, and shown as a ratio to the floor of the same run.
+
+mod figures;
+mod floor;
+mod hub;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::prerequisites::{self, BUILD};
+use crate::stage::Stage;
+use crate::stage::children::{Children, EndWithScope};
+use crate::stage::twin::Twin;
+use crate::workspace::Workspace;
+use crate::{plugins, run};
+use figures::{Line, Measured, median};
+use floor::Floor;
+use hub::Hub;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Print one JSON object a line, and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+    /// How many contacts the full load reads
+    #[arg(long, default_value_t = 100_000)]
+    load: usize,
+    /// How many of them are changed for the incremental run
+    #[arg(long, default_value_t = 1_000)]
+    changed: usize,
+    /// How many contacts are written
+    #[arg(long, default_value_t = 10_000)]
+    push: usize,
+    /// How many contacts the smaller and the larger of the two memory runs read
+    #[arg(long, num_args = 2, default_values_t = [10_000, 200_000])]
+    memory: Vec<usize>,
+    /// How often each figure is taken; the median is told
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    prerequisites::check(&BUILD.iter().collect::<Vec<_>>())?;
+    let workspace = Workspace::read()?;
+    let children = Children::default();
+    children.watch_signals()?;
+    let _scope = EndWithScope(children.clone());
+    let stage = build(&workspace, arguments.json, children)?;
+    let bench = Bench {
+        floor: Floor::beside(&stage),
+        stage: &stage,
+        rounds: arguments.rounds.max(1),
+    };
+    bench.warm_start()?;
+    bench.load_and_change(arguments.load, arguments.changed)?;
+    bench.push(arguments.push)?;
+    bench.memory(&arguments.memory)
+}
+
+/// Builds everything as it is shipped, and makes an empty folder.
+fn build(workspace: &Workspace, json: bool, children: Children) -> Result<Stage> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release"]);
+    cargo.args(["--package", "concord", "--package", "concord-floor"]);
+    run::loud("building (the first time takes minutes)", &mut cargo)?;
+    plugins::build_for(workspace, &["hubspot"])?;
+    let folder = workspace
+        .target()
+        .join("bench")
+        .join(std::process::id().to_string());
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let name = format!("concord{}", std::env::consts::EXE_SUFFIX);
+    Ok(Stage {
+        program: workspace.target().join("release").join(name),
+        plugins: workspace.plugins(),
+        folder,
+        json,
+        children,
+    })
+}
+
+struct Bench<'a> {
+    stage: &'a Stage,
+    floor: Floor,
+    rounds: usize,
+}
+
+impl Bench<'_> {
+    /// From the start of the program to its end, with one page to absorb; the
+    /// compiled connector is at hand.
+    fn warm_start(&self) -> Result<()> {
+        const PAGE: usize = 100;
+        let twin = self.twin("start", PAGE)?;
+        let hub = Hub::new(self.stage, "start", &[&twin])?;
+        hub.sync(&[])?;
+        let mut walls = Vec::new();
+        for _ in 0..self.rounds.max(5) {
+            hub.forget()?;
+            walls.push(hub.sync(&[])?.wall.as_secs_f64() * 1_000.0);
+        }
+        walls.sort_by(f64::total_cmp);
+        let median = walls[walls.len() / 2];
+        self.tell(
+            &json!({ "name": "warm-start", "store": "sqlite", "records": PAGE, "ms": median.round() }),
+            &format!("warm start: {median:.0} ms from the start to the end of a sync of one page"),
+        );
+        hub.remove()
+    }
+
+    fn load_and_change(&self, records: usize, changed: usize) -> Result<()> {
+        let twin = self.twin("load", records)?;
+        let hub = Hub::new(self.stage, "load", &[&twin])?;
+        let load = self.rounds(|| {
+            hub.forget()?;
+            hub.sync(&[])
+        })?;
+        let bare = self.rounds(|| self.floor.load(&twin, false, None))?;
+        let shaped = self.rounds(|| self.floor.load(&twin, true, None))?;
+        self.line(&Line::new("load", records, &load, &bare, &shaped));
+
+        // Every round starts from what the load left.
+        hub.keep()?;
+        let since = edit(&twin, changed)?;
+        let incremental = self.rounds(|| {
+            hub.go_back()?;
+            hub.sync(&[])
+        })?;
+        let bare = self.rounds(|| self.floor.load(&twin, false, Some(since)))?;
+        let shaped = self.rounds(|| self.floor.load(&twin, true, Some(since)))?;
+        self.line(&Line::new(
+            "incremental",
+            changed,
+            &incremental,
+            &bare,
+            &shaped,
+        ));
+        hub.remove()
+    }
+
+    /// What one account knows is written to another that knows nobody.
+    fn push(&self, records: usize) -> Result<()> {
+        let source = self.twin("source", records)?;
+        let mut rounds = Vec::new();
+        let mut written = 0;
+        let mut list = None;
+        for round in 0..self.rounds {
+            let target = self.twin("target", 0)?;
+            let hub = Hub::new(self.stage, &format!("push-{round}"), &[&source, &target])?;
+            hub.sync(&[])?;
+            let pushed = hub.sync(&["--approve"])?;
+            let counts = target.written()?;
+            written = usize::try_from(counts.created)?;
+            rounds.push(pushed);
+            if list.is_none() {
+                list = Some(self.floor.take(&target)?);
+            }
+            hub.remove()?;
+        }
+        let list = list.context("nothing was written")?;
+        let bare = self.rounds(|| self.floor.push(&self.twin("bare", 0)?, &list, false))?;
+        let shaped = self.rounds(|| self.floor.push(&self.twin("shaped", 0)?, &list, true))?;
+        self.line(&Line::new(
+            "push",
+            written,
+            &median(rounds)?,
+            &bare,
+            &shaped,
+        ));
+        Ok(())
+    }
+
+    fn memory(&self, sizes: &[usize]) -> Result<()> {
+        let mut peaks = Vec::new();
+        for records in sizes {
+            let twin = self.twin("memory", *records)?;
+            let hub = Hub::new(self.stage, "memory", &[&twin])?;
+            let peak = figures::megabytes(hub.sync(&[])?.peak_bytes);
+            self.tell(
+                &json!({ "name": "memory", "store": "sqlite", "records": records, "peak_mb": peak }),
+                &format!("memory: {peak} MB at most while {records} records are loaded"),
+            );
+            peaks.push(peak);
+            hub.remove()?;
+        }
+        if let [small, large] = peaks[..] {
+            let most = small * 1.1 + 10.0;
+            let word = if large <= most { "within" } else { "beyond" };
+            run::say(&format!(
+                "{large} MB is {word} 10 % + 10 MB above {small} MB"
+            ));
+        }
+        Ok(())
+    }
+
+    fn twin(&self, name: &'static str, people: usize) -> Result<Twin> {
+        run::say(&format!("a twin with {people} contacts"));
+        let line = format!("--json twin hubspot --no-limits --people {people} --seed 11");
+        Twin::start_with(self.stage, name, &line)
+    }
+
+    fn rounds(&self, mut once: impl FnMut() -> Result<Measured>) -> Result<Measured> {
+        let taken: Result<Vec<Measured>> = (0..self.rounds).map(|_| once()).collect();
+        median(taken?)
+    }
+
+    fn line(&self, line: &Line) {
+        self.tell(&json!(line), &line.words());
+    }
+
+    fn tell(&self, document: &serde_json::Value, words: &str) {
+        if self.stage.json {
+            println!("{document}");
+        } else {
+            println!("{words}");
+        }
+    }
+}
+
+/// People change the job title of so many contacts; gives a moment before they
+/// began, in milliseconds.
+fn edit(twin: &Twin, number: usize) -> Result<i64> {
+    run::say(&format!("people change {number} contacts"));
+    let mut ids = Vec::new();
+    let mut after = String::new();
+    while ids.len() < number {
+        let page = twin.get(&format!(
+            "/crm/objects/2026-03/contacts?limit=100&properties=jobtitle{after}"
+        ))?;
+        let results = page["results"].as_array().map_or(&[][..], Vec::as_slice);
+        ids.extend(
+            results
+                .iter()
+                .filter_map(|o| o["id"].as_str().map(str::to_owned)),
+        );
+        match page["paging"]["next"]["after"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    let mut since = None;
+    for id in ids.iter().take(number) {
+        let wish = json!({ "id": id, "properties": { "jobtitle": "Head of Concord" } });
+        let edited = twin.act("edit", &wish)?;
+        if since.is_none() {
+            since = edited["properties"]["lastmodifieddate"]
+                .as_str()
+                .map(str::to_owned);
+        }
+    }
+    let since = since.context("the twin does not say when a contact was changed")?;
+    let moment: jiff::Timestamp = since.parse()?;
+    Ok(moment.as_millisecond())
+}
