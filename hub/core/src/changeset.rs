@@ -22,6 +22,9 @@ pub struct MatchKey {
 pub struct Changeset {
     /// Inserted or replaced by id.
     pub entities: Vec<Entity>,
+    /// Entities of which every system has what it is owed, or is about to: not
+    /// dirty any more, and as they are otherwise.
+    pub entities_settled: Vec<EntityId>,
     /// Inserted or replaced by key.
     pub links: Vec<Link>,
     pub links_removed: Vec<LinkKey>,

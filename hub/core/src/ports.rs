@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use crate::changeset::MatchKey;
 use crate::record::{Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo};
 use crate::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
-    RunRow, StreamState, Waiting,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey, Quarantined,
+    Review, RunRow, StreamState, Waiting,
 };
 use crate::{
     Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, Kind, Manifest, RemoteId, RunId,
@@ -170,6 +170,7 @@ pub struct IntentFilter {
     pub entity: Option<EntityId>,
     pub run: Option<RunId>,
     pub open_only: bool,
+    pub state: Option<IntentState>,
     pub after: Option<IntentId>,
     /// At most so many; 0 means all.
     pub limit: u32,

@@ -18,13 +18,32 @@ pub(crate) struct Before {
     pub open: BTreeSet<EntityId>,
     /// Creates of this stream that may have arrived.
     pub creates: Vec<Intent>,
+}
+
+/// What is kept from one page of a pull to the next.
+pub(crate) struct Memory {
     pub known: Known,
+    /// Some record is in quarantine, so those that are well now are let out.
+    pub heals: bool,
+}
+
+impl Memory {
+    pub async fn begin(lane: Lane<'_>) -> Result<Self, EngineError> {
+        Ok(Self {
+            known: Known::default(),
+            heals: !lane.hub.store.quarantined(1).await?.is_empty(),
+        })
+    }
 }
 
 impl Before {
     /// Reads what is known of the records of a page, one statement a table.
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "look up", skip_all)]
-    pub async fn look_up(lane: Lane<'_>, changes: &[Change]) -> Result<Self, EngineError> {
+    pub async fn look_up(
+        lane: Lane<'_>,
+        changes: &[Change],
+        memory: &mut Memory,
+    ) -> Result<Self, EngineError> {
         let store = lane.hub.store.as_ref();
         let id = lane.id();
         let ids: BTreeSet<RemoteId> = changes.iter().filter_map(Change::id).cloned().collect();
@@ -50,7 +69,8 @@ impl Before {
                     .map(|i| i.entity),
             );
         }
-        let creates = if lane.stream.caps.create {
+        // Nothing was ever created where no plan was approved.
+        let creates = if lane.stream.caps.create && lane.connection.approved() {
             lane.open_creates().await?
         } else {
             Vec::new()
@@ -59,7 +79,10 @@ impl Before {
             Change::Upsert(record) => Some(&record.fields),
             _ => None,
         });
-        let known = Known::of_records(store, lane.connection, lane.stream, records).await?;
+        memory
+            .known
+            .add_records(store, lane.connection, lane.stream, records)
+            .await?;
         let links = links
             .into_iter()
             .map(|link| (link.key.remote_id.clone(), link))
@@ -70,7 +93,6 @@ impl Before {
             holds,
             open,
             creates,
-            known,
         })
     }
 

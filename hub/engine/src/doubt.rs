@@ -32,6 +32,7 @@ impl Hub {
         loop {
             let filter = IntentFilter {
                 open_only: true,
+                state: Some(IntentState::Sent),
                 after,
                 limit: 500,
                 ..IntentFilter::default()
@@ -42,15 +43,13 @@ impl Hub {
             };
             after = Some(last.id);
             let mut out = Changeset::durable();
-            for mut intent in intents.into_iter().filter(|i| i.state == IntentState::Sent) {
+            for mut intent in intents {
                 intent.state = IntentState::InDoubt;
                 "the hub stopped before the answer came".clone_into(&mut intent.reason);
                 out.intents.push(intent);
             }
             found += out.intents.len() as u64;
-            if !out.is_empty() {
-                self.store.commit(&out).await?;
-            }
+            self.store.commit(&out).await?;
         }
     }
 }
@@ -69,10 +68,8 @@ impl Lane<'_> {
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "doubt", skip_all)]
     pub async fn settle_doubts(&self, sent: &mut Sent) -> Result<(), Stopped> {
         let now = self.hub.clock.now();
-        let mut doubts = self.hub.store.intents(&self.open_intents()).await?;
-        doubts.retain(|i| {
-            i.state == IntentState::InDoubt && i.not_before.is_none_or(|moment| moment <= now)
-        });
+        let mut doubts = self.in_doubt().await?;
+        doubts.retain(|i| i.not_before.is_none_or(|moment| moment <= now));
         let (creates, known): (Vec<_>, Vec<_>) = doubts
             .into_iter()
             .partition(|i| i.action == IntentAction::Create && i.remote_id.is_none());
@@ -83,6 +80,14 @@ impl Lane<'_> {
             self.look_for(intent, sent).await?;
         }
         Ok(())
+    }
+
+    async fn in_doubt(&self) -> Result<Vec<Intent>, EngineError> {
+        let filter = IntentFilter {
+            state: Some(IntentState::InDoubt),
+            ..self.open_intents()
+        };
+        Ok(self.hub.store.intents(&filter).await?)
     }
 
     async fn settling(&self, intents: &[Intent]) -> Result<Settling, EngineError> {

@@ -8,6 +8,7 @@ use concord_sync::absence::Noticed;
 use concord_sync::observe::{Read, ReadKind};
 use concord_sync::scene::Scene;
 
+use crate::before::Memory;
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub, Stream};
 use crate::page::{PageCounts, PageOf};
@@ -69,9 +70,11 @@ impl<'a> Lane<'a> {
             read: Read { kind, started },
             walk: None,
             noticed,
+            due: None,
         };
+        let mut memory = Memory::begin(self).await?;
         let mut out = Changeset::default();
-        let mut counts = page.absorb(changes, &mut out).await?;
+        let mut counts = page.absorb(changes, &mut memory, &mut out).await?;
         // They were counted when they were first read.
         counts.records = 0;
         self.hub.store.commit(&out).await?;

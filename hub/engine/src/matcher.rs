@@ -159,13 +159,11 @@ impl Hub {
             started: link.read_at,
         };
         let (walk, again_at) = (link.walk, link.again_at);
-        let known_refs = Known::of_records(
-            self.store.as_ref(),
-            connection,
-            stream,
-            std::iter::once(&record.fields),
-        )
-        .await?;
+        let mut known_refs = Known::default();
+        let fields = std::iter::once(&record.fields);
+        known_refs
+            .add_records(self.store.as_ref(), connection, stream, fields)
+            .await?;
         link.entity = known.clone();
         link.sent = Fields::new();
         link.first_contact.clear();

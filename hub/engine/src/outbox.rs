@@ -74,6 +74,7 @@ impl Lane<'_> {
         loop {
             let filter = IntentFilter {
                 after,
+                state: Some(IntentState::New),
                 limit: self.stream.caps.batch_max.clamp(1, 500),
                 ..self.open_intents()
             };
@@ -85,7 +86,7 @@ impl Lane<'_> {
             let now = self.hub.clock.now();
             let ready: Vec<Intent> = intents
                 .into_iter()
-                .filter(|i| i.state == IntentState::New && i.not_before.is_none_or(|t| t <= now))
+                .filter(|i| i.not_before.is_none_or(|t| t <= now))
                 .collect();
             if ready.is_empty() {
                 continue;

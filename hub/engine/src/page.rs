@@ -14,7 +14,7 @@ use concord_sync::lens::Lens;
 use concord_sync::observe::{Belief, Read, believe};
 use concord_sync::scene::Held;
 
-use crate::before::Before;
+use crate::before::{Before, Memory};
 use crate::error::EngineError;
 use crate::lane::Lane;
 
@@ -48,6 +48,8 @@ pub(crate) struct PageOf<'a> {
     /// The full walk under way, if one is.
     pub walk: Option<i64>,
     pub noticed: Noticed,
+    /// Second looks that were due by this moment are taken by this read.
+    pub due: Option<Timestamp>,
 }
 
 impl PageOf<'_> {
@@ -57,14 +59,20 @@ impl PageOf<'_> {
     pub async fn absorb(
         &self,
         changes: Vec<Change>,
+        memory: &mut Memory,
         out: &mut Changeset,
     ) -> Result<PageCounts, EngineError> {
-        let before = Before::look_up(self.lane, &changes).await?;
-        let heals = !self.lane.hub.store.quarantined(1).await?.is_empty();
+        let mut before = Before::look_up(self.lane, &changes, memory).await?;
+        if self.due.is_some() {
+            let due = |link: &&mut Link| link.again_at.is_some() && link.again_at <= self.due;
+            for link in before.links.values_mut().filter(due) {
+                link.again_at = None;
+            }
+        }
         let mut page = Page {
             of: self,
             before,
-            heals,
+            memory,
             counts: PageCounts::default(),
             out,
         };
@@ -73,6 +81,7 @@ impl PageOf<'_> {
             page.change(change).await?;
         }
         let counts = page.counts;
+        memory.heals |= counts.quarantined > 0;
         self.wake_waiting(out).await?;
         // Two records of one entity may stand in one page: one row per key.
         let mut seen = BTreeSet::new();
@@ -103,7 +112,8 @@ impl PageOf<'_> {
             waiting.insert(wait.link, ());
         }
         for key in waiting.into_keys() {
-            let at_hand = out.links.iter_mut().find(|link| link.key == key);
+            // Of a link that stands there twice, the last one counts.
+            let at_hand = out.links.iter_mut().rev().find(|link| link.key == key);
             if let Some(link) = at_hand {
                 link.again_at = Some(now);
             } else {
@@ -122,8 +132,7 @@ impl PageOf<'_> {
 struct Page<'a> {
     of: &'a PageOf<'a>,
     before: Before,
-    /// Some record is in quarantine, so those that are well now are let out.
-    heals: bool,
+    memory: &'a Memory,
     counts: PageCounts,
     out: &'a mut Changeset,
 }
@@ -162,7 +171,7 @@ impl Page<'_> {
     /// The record could be read, so what was wrong with it before is over.  What
     /// is wrong with it now puts it back.
     fn well_again(&mut self, id: &RemoteId) {
-        if self.heals {
+        if self.memory.heals {
             self.out.quarantine_cleared.push(self.of.lane.key(id));
         }
     }
@@ -189,7 +198,7 @@ impl Page<'_> {
             link.walk = walk;
         }
         let hub = self.of.lane.hub;
-        let scene = self.of.lane.scene(&self.before.known);
+        let scene = self.of.lane.scene(&self.memory.known);
         match believe(record, self.of.read, &link, open, &scene) {
             Belief::Believed => {}
             Belief::Outdated => {
@@ -293,7 +302,7 @@ impl Page<'_> {
         entity.dirty = shared;
         let mut link = new_link(self.of.lane.key(&record.id), entity.id.clone());
         link.walk = self.of.walk.unwrap_or(0);
-        let scene = self.of.lane.scene(&self.before.known);
+        let scene = self.of.lane.scene(&self.memory.known);
         let none = |_: &Lens| false;
         let absorbed = absorb(
             &mut link,

@@ -259,7 +259,7 @@ impl Hub {
     ) -> Result<u64, EngineError> {
         let around = self.surroundings(&chunk).await?;
         let mut out = Changeset::durable();
-        for mut entity in chunk {
+        for entity in chunk {
             let mut blocked = false;
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
@@ -293,8 +293,7 @@ impl Hub {
             // What is blocked is looked at again; what waits for an open intent
             // is marked when that is settled.
             if !blocked {
-                entity.dirty = false;
-                out.entities.push(entity);
+                out.entities_settled.push(entity.id);
             }
         }
         let made = out.intents.len() as u64;

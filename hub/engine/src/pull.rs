@@ -11,6 +11,7 @@ use concord_core::{Absence, Change, Changeset, Fault, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::{Read, ReadKind};
 
+use crate::before::Memory;
 use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::page::{PageCounts, PageOf, repeated};
@@ -41,6 +42,7 @@ impl Lane<'_> {
         if !state.walking && (state.first_complete_at.is_none() || full) {
             start_walk(&mut state);
         }
+        let mut memory = Memory::begin(*self).await?;
         loop {
             let started = self.hub.clock.now();
             let page = match self.pull_page(&state).await {
@@ -61,7 +63,9 @@ impl Lane<'_> {
             };
             let more = page.more;
             let stuck = more && page.next == state.cursor;
-            *counts += self.commit_page(started, page, &mut state).await?;
+            *counts += self
+                .commit_page(started, page, &mut state, &mut memory)
+                .await?;
             self.hub.watch.tell(Progress::Pulling {
                 connection: self.connection.row.name.clone(),
                 stream: self.name().to_string(),
@@ -134,6 +138,7 @@ impl Lane<'_> {
         started: Timestamp,
         mut page: Page,
         state: &mut StreamState,
+        memory: &mut Memory,
     ) -> Result<PageCounts, Stopped> {
         self.fetch_repeated(&mut page).await?;
         let mut counts = PageCounts::default();
@@ -156,8 +161,9 @@ impl Lane<'_> {
             },
             walk: state.walking.then_some(state.walk),
             noticed: Noticed::Listed,
+            due: None,
         };
-        counts += of.absorb(page.changes, &mut out).await?;
+        counts += of.absorb(page.changes, memory, &mut out).await?;
         state.cursor = page.next;
         if ends_walk {
             let now = self.hub.clock.now();

@@ -1,4 +1,5 @@
-//! The links that reference lenses need, read once for a whole page.
+//! The links that reference lenses need, read once for a whole page, and kept
+//! from page to page of a pull.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,6 +9,10 @@ use concord_core::{Entity, EntityId, Fields, RemoteId, StreamName};
 use concord_sync::lens::References;
 
 use crate::hub::{Connection, Stream};
+
+/// More ties than these are forgotten and looked up again, so that a long pull
+/// does not grow.
+const MOST_KEPT: usize = 10_000;
 
 /// Known ties between remote ids of other streams and entities.
 #[derive(Default)]
@@ -31,37 +36,43 @@ impl References for Known {
 }
 
 impl Known {
-    /// What the references of these remote records name.
-    pub async fn of_records<'r>(
+    /// Adds what the references of these remote records name, as far as it is
+    /// not known already.
+    pub async fn add_records<'r>(
+        &mut self,
         store: &dyn Store,
         connection: &Connection,
         stream: &Stream,
         records: impl Iterator<Item = &'r Fields>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(), StoreError> {
         let lenses: Vec<_> = stream
             .mapping
             .lenses
             .iter()
             .filter(|lens| lens.refers_to().is_some())
             .collect();
-        let mut known = Self::default();
         if lenses.is_empty() {
-            return Ok(known);
+            return Ok(());
+        }
+        if self.entities.len() > MOST_KEPT {
+            self.entities.clear();
         }
         let mut wanted: BTreeMap<&StreamName, BTreeSet<RemoteId>> = BTreeMap::new();
         for fields in records {
             for (stream, id) in lenses.iter().filter_map(|lens| lens.referred(fields)) {
-                wanted.entry(stream).or_default().insert(id);
+                if self.entity_of(stream.as_str(), id.as_str()).is_none() {
+                    wanted.entry(stream).or_default().insert(id);
+                }
             }
         }
         for (stream, ids) in wanted {
             let ids: Vec<RemoteId> = ids.into_iter().collect();
             for link in store.links(connection.id(), stream, &ids).await? {
                 let key = (stream.to_string(), link.key.remote_id.to_string());
-                known.entities.insert(key, link.entity);
+                self.entities.insert(key, link.entity);
             }
         }
-        Ok(known)
+        Ok(())
     }
 
     /// The records in this connection of what these entities refer to.

@@ -4,10 +4,11 @@
 use concord_core::record::Change;
 use concord_core::{Changeset, EntityId, Link, RemoteId};
 use concord_sync::absence::Noticed;
-use concord_sync::observe::ReadKind;
+use concord_sync::observe::{Read, ReadKind};
 
+use crate::before::Memory;
 use crate::lane::Lane;
-use crate::page::PageCounts;
+use crate::page::{PageCounts, PageOf};
 use crate::pull::Stopped;
 
 impl Lane<'_> {
@@ -35,18 +36,30 @@ impl Lane<'_> {
                 .collect();
             let started = self.hub.clock.now();
             let changes = self.fetch(&ids).await?;
-            // A date that is met is over; what still cannot be believed gets a
-            // new one when it is absorbed.  A record with an open intent is read
-            // when that is settled.
+            // A date that is met is over, in the transaction that has what was
+            // read; what still cannot be believed gets a new one there.  A record
+            // with an open intent is read when that is settled.
             let mut out = Changeset::default();
             out.links.extend(due.into_iter().map(|mut link| {
                 link.again_at = None;
                 link
             }));
+            let page = PageOf {
+                lane: *self,
+                read: Read {
+                    kind: ReadKind::Fetch,
+                    started,
+                },
+                walk: None,
+                noticed: Noticed::Fetched,
+                due: Some(now),
+            };
+            let mut memory = Memory::begin(*self).await?;
+            let mut read = page.absorb(changes, &mut memory, &mut out).await?;
+            // They were counted when they were first read.
+            read.records = 0;
             store.commit(&out).await?;
-            *counts += self
-                .take_in(changes, ReadKind::Fetch, started, Noticed::Fetched)
-                .await?;
+            *counts += read;
             self.hub.extend_lease().await?;
         }
     }

@@ -271,6 +271,18 @@ impl Table {
         }
     }
 
+    /// `UPDATE` of the rows for which these columns are among the given ones.
+    pub fn update_among(&self, set: &str, columns: &str, types: &'static [Type]) -> Parts {
+        Parts {
+            head: format!(
+                "UPDATE {} SET {set} WHERE tenant_id = $1 AND ({columns}) IN (VALUES ",
+                self.name
+            ),
+            row: Row::Typed(types),
+            tail: ")".to_owned(),
+        }
+    }
+
     /// `DELETE` of the rows for which these columns are among the given ones.
     pub fn delete_among(&self, columns: &str, types: &'static [Type]) -> Parts {
         Parts {

@@ -142,7 +142,7 @@ async fn where_answers_carry_no_record_and_values_are_rewritten() {
 async fn a_second_look_survives_the_hub_that_owes_it() {
     let hasty = || Behaviour {
         caps: "read = true\nupdate = true\ncreate = true\netags = true\nbatch-max = 4\nfetch-max = 10\n\
-               create-safe = { unique-field = \"mail\" }\nsettle-ms = { pull = 120000 }\n",
+               create-safe = { unique-field = \"mail\" }\nsettle-ms = { pull = 600000 }\n",
         ..Behaviour::default()
     };
     let mut deaths = 0;
@@ -160,6 +160,7 @@ async fn a_second_look_survives_the_hub_that_owes_it() {
                 b.value(&id, "title")
             };
             assert_eq!(at_b(&world), Value::Null, "too soon to be believed");
+            world.clock.advance(Duration::from_secs(600));
             survived &= !dies(&world, death).await;
             for _ in 0..2 {
                 live(&world, None).await.unwrap();

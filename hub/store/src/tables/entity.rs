@@ -33,6 +33,9 @@ static REMOVE_KEYS: Batch = Batch::compare(1, || {
         &[Type::Text, Type::Text, Type::Int],
     )
 });
+static SETTLE: Batch = Batch::compare(1, || {
+    ENTITIES.update_among("dirty = 0", "kind, number", &[Type::Text, Type::Int])
+});
 static BY_KEY: Batch = Batch::compare(2, || {
     KEYS.select_among(" AND kind = $2", "match_key", &[Type::Text])
 });
@@ -58,6 +61,8 @@ pub(crate) fn write(
         row.text(cells::write(&entity.cells)?);
         Ok(())
     })?);
+    let settled = once(&changes.entities_settled);
+    out.extend(SETTLE.statements(&tenant, &settled, |id, row| push_entity(id, row))?);
     let removed = REMOVE_KEYS.statements(&tenant, &changes.keys_removed, push_key)?;
     let added = ADD_KEYS.statements(&tenant, &changes.keys_added, push_key)?;
     out.extend(removed.into_iter().chain(added));

@@ -127,6 +127,9 @@ pub(crate) fn select(tenant: TenantId, filter: &IntentFilter) -> Statement {
         // A literal, so that the partial index is found.
         text.push_str(" AND is_open = 1");
     }
+    if let Some(state) = filter.state {
+        text.push_str(&format!(" AND state = '{}'", state.word()));
+    }
     if let Some(connection) = filter.connection {
         params.int(connection.0);
         text.push_str(&format!(" AND connection = ${}", params.len()));

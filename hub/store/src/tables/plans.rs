@@ -78,6 +78,10 @@ fn reads() -> Vec<Statement> {
             f.connection = Some(ConnectionId(1));
             f.after = Some(concord_core::IntentId(1));
         }),
+        intents(|f| {
+            f.open_only = true;
+            f.state = Some(concord_core::state::IntentState::InDoubt);
+        }),
         intents(|f| f.entity = Some(EntityId::new("person", 1))),
         intents(|f| f.run = Some(RunId(1))),
         conflicts(|f| f.held_only = true),
