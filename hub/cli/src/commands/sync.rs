@@ -85,6 +85,10 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     // The run gives it back itself; one that never started or was cut off does
     // not.
     store.release(&owner).await?;
+    // Folds the log into the file, so that the next start need not read it.
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await?;
+    }
     ending
 }
 

@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests; a changeset reads best filled part by part"
 )]
 
+mod finding;
 mod leases;
 mod model;
 mod opening;
