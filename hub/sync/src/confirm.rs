@@ -55,7 +55,7 @@ pub fn applied(
     let stored = answer
         .stored
         .as_ref()
-        .filter(|stored| scene.stream.answer_is_record && covers(intent, stored, scene));
+        .filter(|stored| scene.stream.answer_is_record && covers(intent, link, stored, scene));
     let mut out = Absorbed::default();
     if let Some(stored) = stored {
         keep_answered(intent, link, stored, scene);
@@ -80,7 +80,7 @@ pub fn applied(
         return (out, Next::ReadBack);
     }
     if intent.action == IntentAction::Create {
-        nothing_else_is_there(link, scene);
+        nothing_else_is_there(intent, link, scene);
     }
     let edited = Interval {
         after: known_at,
@@ -99,11 +99,21 @@ pub fn applied(
     (out, Next::Closed)
 }
 
-/// The answer says of every field of the intent what was stored.
-fn covers(intent: &Intent, stored: &RemoteRecord, scene: &Scene<'_>) -> bool {
+/// The answer says of every field of the intent what was stored.  It may pass
+/// over remote fields that were not written: they are as they were, which for a
+/// record that was just made is empty.
+fn covers(intent: &Intent, link: &Link, stored: &RemoteRecord, scene: &Scene<'_>) -> bool {
+    let is_new = intent.action == IntentAction::Create;
+    let as_it_was = |name: &String| {
+        !intent.payload.contains_key(name) && (is_new || link.raw.contains_key(name))
+    };
     lenses(intent, scene)
         .filter(|lens| lens.reads())
-        .all(|lens| lens.is_present(&stored.fields))
+        .all(|lens| {
+            let mut names = lens.remote_fields().iter();
+            lens.is_present(&stored.fields)
+                || names.all(|name| stored.fields.contains_key(name) || as_it_was(name))
+        })
 }
 
 fn keep_answered(intent: &Intent, link: &mut Link, stored: &RemoteRecord, scene: &Scene<'_>) {
@@ -129,7 +139,10 @@ fn agree(intent: &Intent, link: &mut Link) {
 
 /// A record that we have just made holds what was put there: any other field
 /// may be written without having been read.
-fn nothing_else_is_there(link: &mut Link, scene: &Scene<'_>) {
+fn nothing_else_is_there(intent: &Intent, link: &mut Link, scene: &Scene<'_>) {
+    for name in lenses(intent, scene).flat_map(Lens::remote_fields) {
+        link.raw.entry(name.as_str()).or_insert(Value::Null);
+    }
     for lens in scene.mapping.lenses.iter().filter(|lens| lens.writes()) {
         link.sent.entry(lens.field.as_str()).or_insert(Value::Null);
     }

@@ -5,9 +5,10 @@ use std::io::Read;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use indicatif::ProgressBar;
 use wait4::Wait4 as _;
 
 /// What a shell reports for a program that Ctrl-C ended.
@@ -61,7 +62,7 @@ impl Children {
 
     /// Runs a process to its end.
     pub(crate) fn run(&self, command: &mut Command) -> Result<Ended> {
-        let started = Instant::now();
+        let clock = ProgressBar::hidden();
         let (id, mut output) = self.spawn(command)?;
         let mut text = String::new();
         let read = output.read_to_string(&mut text);
@@ -79,7 +80,7 @@ impl Children {
         Ok(Ended {
             status: used.status,
             output: text,
-            wall: started.elapsed(),
+            wall: clock.elapsed(),
             cpu: used.rusage.utime + used.rusage.stime,
             peak_bytes: used.rusage.maxrss,
         })

@@ -6,9 +6,7 @@ use concord_core::state::{
     ConflictKind, ConnectionRow, Decision, EntityState, IntentAction, IntentState, LinkState,
     Quarantined, RunRow, StreamState, Verdict, Waiting, Winner,
 };
-use concord_core::{
-    Changeset, ConnectionId, IntentId, Kind, RemoteId, RunId, StreamName, Timestamp,
-};
+use concord_core::{Changeset, ConnectionId, Kind, RemoteId, RunId, StreamName, Timestamp};
 use serde_json::json;
 
 use crate::sample::*;

@@ -23,7 +23,10 @@ fn case() -> Case {
             json!({"title": "x", "dept": "d"}),
             json!({"job_title": "x", "department": "d"}),
         ),
-        intent: intent(json!({"job_title": "new"}), json!({"job_title": "x"})),
+        intent: Intent {
+            payload: fields(json!({"title": "new"})),
+            ..intent(json!({"job_title": "new"}), json!({"job_title": "x"}))
+        },
         answer: Applied {
             id: "r1".into(),
             version: Some("2".into()),
@@ -278,4 +281,56 @@ fn v17_a_write_in_doubt_goes_on_without_the_field_that_is_refused() {
         "too long",
     );
     assert_eq!(case.intent.state, IntentState::Failed);
+}
+
+/// A new street is written, of an address in Bern; the answer shows it alone.
+fn moved() -> Case {
+    let old = json!({"street": "Old 1", "city": "Bern"});
+    let new = json!({"street": "New 2", "city": "Bern"});
+    let mut case = Case::answered(json!({"addr_street": "NEW 2"})).partial();
+    let lenses = LENSES.replace(
+        "path: addr\n        group: { street: { path: street }, city: { path: city }, country: { path: land, country: alpha2 } }",
+        "group: { street: { path: addr_street }, city: { path: addr_city } }",
+    );
+    case.world.mapping = mapping_of(&lenses);
+    case.entity = person(json!({"address": new}));
+    case.link = case.world.link(
+        json!({"addr_street": "Old 1", "addr_city": "Bern"}),
+        json!({"address": old}),
+    );
+    case.intent = Intent {
+        payload: fields(json!({"addr_street": "New 2"})),
+        ..intent(json!({"address": new}), json!({"address": old}))
+    };
+    case
+}
+
+#[test]
+fn an_answer_may_pass_over_what_was_not_written() {
+    let mut case = moved();
+    case.apply(Next::Closed);
+    let raw = Value::Object(case.link.raw.clone());
+    assert_eq!(raw, json!({"addr_street": "NEW 2", "addr_city": "Bern"}));
+
+    // What it was is not known there.
+    let mut case = moved();
+    case.link.raw.remove("addr_city");
+    case.apply(Next::ReadBack);
+
+    // It was written, and nothing says what was stored.
+    let mut case = moved();
+    case.intent
+        .payload
+        .insert("addr_city".into(), json!("Bern"));
+    case.apply(Next::ReadBack);
+}
+
+#[test]
+fn what_a_create_did_not_write_is_empty() {
+    let mut case = moved();
+    case.intent.action = IntentAction::Create;
+    case.link.raw.clear();
+    case.apply(Next::Closed);
+    let raw = Value::Object(case.link.raw.clone());
+    assert_eq!(raw, json!({"addr_street": "NEW 2", "addr_city": null}));
 }
