@@ -14,7 +14,7 @@ use crate::decide::Interval;
 pub use crate::doubt::resolve;
 use crate::emit;
 use crate::field::Field;
-use crate::lens::Lens;
+use crate::lens::{Lens, is_empty};
 use crate::normal;
 use crate::observe::Read;
 use crate::scene::{Held, Scene};
@@ -104,8 +104,10 @@ pub fn applied(
 /// record that was just made is empty.
 fn covers(intent: &Intent, link: &Link, stored: &RemoteRecord, scene: &Scene<'_>) -> bool {
     let is_new = intent.action == IntentAction::Create;
-    let as_it_was = |name: &String| {
-        !intent.payload.contains_key(name) && (is_new || link.raw.contains_key(name))
+    let as_it_was = |name: &String| match intent.payload.get(name) {
+        // There was nothing to be emptied.
+        Some(written) => is_new && is_empty(written),
+        None => is_new || link.raw.contains_key(name),
     };
     lenses(intent, scene)
         .filter(|lens| lens.reads())

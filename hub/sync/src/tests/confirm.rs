@@ -329,6 +329,7 @@ fn an_answer_may_pass_over_what_was_not_written() {
 fn what_a_create_did_not_write_is_empty() {
     let mut case = moved();
     case.intent.action = IntentAction::Create;
+    case.intent.payload.insert("addr_city".into(), json!(null));
     case.link.raw.clear();
     case.apply(Next::Closed);
     let raw = Value::Object(case.link.raw.clone());
