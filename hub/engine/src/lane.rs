@@ -8,7 +8,6 @@ use concord_sync::absence::Noticed;
 use concord_sync::observe::{Read, ReadKind};
 use concord_sync::scene::Scene;
 
-use crate::before::Memory;
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub, Stream};
 use crate::page::{PageCounts, PageOf};
@@ -65,19 +64,18 @@ impl<'a> Lane<'a> {
         started: Timestamp,
         noticed: Noticed,
     ) -> Result<PageCounts, EngineError> {
-        let page = PageOf {
+        let page = self.page(kind, started, noticed);
+        page.take_in(changes, Changeset::default()).await
+    }
+
+    /// What is read now, outside of a pull.
+    pub fn page(self, kind: ReadKind, started: Timestamp, noticed: Noticed) -> PageOf<'a> {
+        PageOf {
             lane: self,
             read: Read { kind, started },
             walk: None,
             noticed,
             due: None,
-        };
-        let mut memory = Memory::begin(self).await?;
-        let mut out = Changeset::default();
-        let mut counts = page.absorb(changes, &mut memory, &mut out).await?;
-        // They were counted when they were first read.
-        counts.records = 0;
-        self.hub.store.commit(&out).await?;
-        Ok(counts)
+        }
     }
 }

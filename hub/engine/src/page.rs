@@ -53,6 +53,21 @@ pub(crate) struct PageOf<'a> {
 }
 
 impl PageOf<'_> {
+    /// Absorbs what is no page of a pull, in one transaction with what is in the
+    /// changeset already.
+    pub async fn take_in(
+        &self,
+        changes: Vec<Change>,
+        mut out: Changeset,
+    ) -> Result<PageCounts, EngineError> {
+        let mut memory = Memory::begin(self.lane).await?;
+        let mut counts = self.absorb(changes, &mut memory, &mut out).await?;
+        // They were counted when they were first read.
+        counts.records = 0;
+        self.lane.hub.store.commit(&out).await?;
+        Ok(counts)
+    }
+
     /// Fills a changeset with what the changes say.  The caller adds the cursor
     /// and commits.
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "absorb", skip_all)]

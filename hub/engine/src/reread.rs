@@ -4,9 +4,8 @@
 use concord_core::record::Change;
 use concord_core::{Changeset, EntityId, Link, RemoteId};
 use concord_sync::absence::Noticed;
-use concord_sync::observe::{Read, ReadKind};
+use concord_sync::observe::ReadKind;
 
-use crate::before::Memory;
 use crate::lane::Lane;
 use crate::page::{PageCounts, PageOf};
 use crate::pull::Stopped;
@@ -45,21 +44,10 @@ impl Lane<'_> {
                 link
             }));
             let page = PageOf {
-                lane: *self,
-                read: Read {
-                    kind: ReadKind::Fetch,
-                    started,
-                },
-                walk: None,
-                noticed: Noticed::Fetched,
                 due: Some(now),
+                ..self.page(ReadKind::Fetch, started, Noticed::Fetched)
             };
-            let mut memory = Memory::begin(*self).await?;
-            let mut read = page.absorb(changes, &mut memory, &mut out).await?;
-            // They were counted when they were first read.
-            read.records = 0;
-            store.commit(&out).await?;
-            *counts += read;
+            *counts += page.take_in(changes, out).await?;
             self.hub.extend_lease().await?;
         }
     }

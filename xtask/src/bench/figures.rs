@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::stage::children::Ended;
+
 /// One process that did the work once.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
@@ -14,6 +16,17 @@ pub(super) struct Measured {
     pub peak_bytes: u64,
     /// Processor time by stage, in milliseconds, where the process tells it.
     pub stages_ms: BTreeMap<String, f64>,
+}
+
+impl From<&Ended> for Measured {
+    fn from(ended: &Ended) -> Self {
+        Self {
+            wall: ended.wall,
+            cpu: ended.cpu,
+            peak_bytes: ended.peak_bytes,
+            stages_ms: BTreeMap::new(),
+        }
+    }
 }
 
 /// The round in the middle, by processor time.

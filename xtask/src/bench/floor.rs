@@ -1,6 +1,5 @@
 //! The floor in a process of its own, measured as the hub is.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,12 +82,7 @@ impl Floor {
         if !ended.status.success() {
             bail!("the floor ended with {}", ended.status);
         }
-        Ok(Measured {
-            wall: ended.wall,
-            cpu: ended.cpu,
-            peak_bytes: ended.peak_bytes,
-            stages_ms: BTreeMap::new(),
-        })
+        Ok(Measured::from(&ended))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The program under measurement, with a database and connections of its own.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -120,12 +119,6 @@ impl<'a> Hub<'a> {
         }
         let document = serde_json::from_str(&ended.output)
             .with_context(|| format!("`concord {}` printed no JSON", words.join(" ")))?;
-        let measured = Measured {
-            wall: ended.wall,
-            cpu: ended.cpu,
-            peak_bytes: ended.peak_bytes,
-            stages_ms: BTreeMap::new(),
-        };
-        Ok((document, measured))
+        Ok((document, Measured::from(&ended)))
     }
 }

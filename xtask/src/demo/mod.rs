@@ -32,10 +32,10 @@ const MAILCHIMP: &str = "http://127.0.0.1:7102";
 pub(crate) struct Arguments {
     /// End when the story is told, instead of staying up for trying things out
     #[arg(long)]
-    exit: bool,
+    pub(crate) exit: bool,
     /// Print one JSON object as the last line, and nothing else on standard output
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
