@@ -95,8 +95,11 @@ impl<'a> Hub<'a> {
         for file in FILES {
             remove(&to.join(file))?;
             if from.join(file).exists() {
-                std::fs::copy(from.join(file), to.join(file))
-                    .with_context(|| format!("cannot copy {file}"))?;
+                let copied = std::fs::copy(from.join(file), to.join(file))
+                    .and_then(|_| std::fs::File::open(to.join(file))?.sync_all());
+                // What is not on the disk yet would be written at the cost of
+                // the run that is measured.
+                copied.with_context(|| format!("cannot copy {file}"))?;
             }
         }
         Ok(())
