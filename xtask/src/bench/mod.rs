@@ -115,63 +115,49 @@ impl Bench<'_> {
     fn load_and_change(&self, records: usize, changed: usize) -> Result<()> {
         let twin = self.twin("load", records)?;
         let hub = Hub::new(self.stage, "load", &[&twin])?;
-        let load = self.rounds(|| {
+        let load = || {
             hub.forget()?;
             hub.sync(&[])
-        })?;
-        let bare = self.rounds(|| self.floor.load(&twin, false, None))?;
-        let shaped = self.rounds(|| self.floor.load(&twin, true, None))?;
-        self.line(&Line::new("load", records, &load, &bare, &shaped));
+        };
+        let bare = || self.floor.load(&twin, false, None);
+        let shaped = || self.floor.load(&twin, true, None);
+        self.compare("load", records, load, bare, shaped)?;
 
         // Every round starts from what the load left.
         hub.keep()?;
         let since = edit(&twin, changed)?;
-        let incremental = self.rounds(|| {
+        let incremental = || {
             hub.go_back()?;
             hub.sync(&[])
-        })?;
-        let bare = self.rounds(|| self.floor.load(&twin, false, Some(since)))?;
-        let shaped = self.rounds(|| self.floor.load(&twin, true, Some(since)))?;
-        self.line(&Line::new(
-            "incremental",
-            changed,
-            &incremental,
-            &bare,
-            &shaped,
-        ));
+        };
+        let bare = || self.floor.load(&twin, false, Some(since));
+        let shaped = || self.floor.load(&twin, true, Some(since));
+        self.compare("incremental", changed, incremental, bare, shaped)?;
         hub.remove()
     }
 
     /// What one account knows is written to another that knows nobody.
     fn push(&self, records: usize) -> Result<()> {
         let source = self.twin("source", records)?;
-        let mut rounds = Vec::new();
-        let mut written = 0;
-        let mut list = None;
-        for round in 0..self.rounds {
+        // What the hub writes is what the floor writes.
+        let (list, written) = {
             let target = self.twin("target", 0)?;
-            let hub = Hub::new(self.stage, &format!("push-{round}"), &[&source, &target])?;
-            hub.sync(&[])?;
-            let pushed = hub.sync(&["--approve"])?;
-            let counts = target.written()?;
-            written = usize::try_from(counts.created)?;
-            rounds.push(pushed);
-            if list.is_none() {
-                list = Some(self.floor.take(&target)?);
-            }
-            hub.remove()?;
-        }
-        let list = list.context("nothing was written")?;
-        let bare = self.rounds(|| self.floor.push(&self.twin("bare", 0)?, &list, false))?;
-        let shaped = self.rounds(|| self.floor.push(&self.twin("shaped", 0)?, &list, true))?;
-        self.line(&Line::new(
-            "push",
-            written,
-            &median(rounds)?,
-            &bare,
-            &shaped,
-        ));
-        Ok(())
+            self.push_once(&source, &target)?;
+            let written = usize::try_from(target.written()?.created)?;
+            (self.floor.take(&target)?, written)
+        };
+        let hub = || self.push_once(&source, &self.twin("target", 0)?);
+        let bare = || self.floor.push(&self.twin("bare", 0)?, &list, false);
+        let shaped = || self.floor.push(&self.twin("shaped", 0)?, &list, true);
+        self.compare("push", written, hub, bare, shaped)
+    }
+
+    fn push_once(&self, source: &Twin, target: &Twin) -> Result<Measured> {
+        let hub = Hub::new(self.stage, "push", &[source, target])?;
+        hub.sync(&[])?;
+        let pushed = hub.sync(&["--approve"])?;
+        hub.remove()?;
+        Ok(pushed)
     }
 
     fn memory(&self, sizes: &[usize]) -> Result<()> {
@@ -203,13 +189,26 @@ impl Bench<'_> {
         Twin::start_with(self.stage, name, &line)
     }
 
-    fn rounds(&self, mut once: impl FnMut() -> Result<Measured>) -> Result<Measured> {
-        let taken: Result<Vec<Measured>> = (0..self.rounds).map(|_| once()).collect();
-        median(taken?)
-    }
-
-    fn line(&self, line: &Line) {
+    /// The hub and both floors in turn, so that a machine that grows slower
+    /// does so for all of them.
+    fn compare(
+        &self,
+        name: &'static str,
+        records: usize,
+        mut hub: impl FnMut() -> Result<Measured>,
+        mut bare: impl FnMut() -> Result<Measured>,
+        mut shaped: impl FnMut() -> Result<Measured>,
+    ) -> Result<()> {
+        let mut taken = [const { Vec::new() }; 3];
+        for _ in 0..self.rounds {
+            taken[0].push(hub()?);
+            taken[1].push(bare()?);
+            taken[2].push(shaped()?);
+        }
+        let [hub, bare, shaped] = taken.map(median);
+        let line = Line::new(name, records, &hub?, &bare?, &shaped?);
         self.tell(&json!(line), &line.words());
+        Ok(())
     }
 
     fn tell(&self, document: &serde_json::Value, words: &str) {
