@@ -16,8 +16,6 @@ pub(crate) struct Before {
     pub holds: HashMap<EntityId, Vec<Hold>>,
     /// Entities with an open intent in this stream.
     pub open: BTreeSet<EntityId>,
-    /// Creates of this stream that may have arrived.
-    pub creates: Vec<Intent>,
 }
 
 /// What is kept from one page of a pull to the next.
@@ -25,6 +23,9 @@ pub(crate) struct Memory {
     pub known: Known,
     /// Some record is in quarantine, so those that are well now are let out.
     pub heals: bool,
+    /// Creates of this stream that may have arrived.  None is sent while it is
+    /// being read.
+    creates: Vec<Intent>,
 }
 
 impl Memory {
@@ -32,6 +33,26 @@ impl Memory {
         Ok(Self {
             known: Known::default(),
             heals: !lane.hub.store.quarantined(1).await?.is_empty(),
+            creates: if lane.stream.caps.create {
+                lane.open_creates().await?
+            } else {
+                Vec::new()
+            },
+        })
+    }
+
+    /// A create whose answer is missing, and whose identifying values this
+    /// record holds.
+    pub fn is_of_open_create(&self, record: &RemoteRecord) -> bool {
+        self.creates.iter().any(|intent| {
+            let mut equal = intent.payload.iter().filter(|(_, value)| !is_empty(value));
+            equal.clone().next().is_some()
+                && equal.all(|(name, value)| {
+                    record
+                        .fields
+                        .get(name)
+                        .is_none_or(|held| is_empty(held) || alike(held, value))
+                })
         })
     }
 }
@@ -69,12 +90,6 @@ impl Before {
                     .map(|i| i.entity),
             );
         }
-        // Nothing was ever created where no plan was approved.
-        let creates = if lane.stream.caps.create && lane.connection.approved() {
-            lane.open_creates().await?
-        } else {
-            Vec::new()
-        };
         let records = changes.iter().filter_map(|change| match change {
             Change::Upsert(record) => Some(&record.fields),
             _ => None,
@@ -92,22 +107,6 @@ impl Before {
             entities,
             holds,
             open,
-            creates,
-        })
-    }
-
-    /// A create whose answer is missing, and whose identifying values this
-    /// record holds.
-    pub fn is_of_open_create(&self, record: &RemoteRecord) -> bool {
-        self.creates.iter().any(|intent| {
-            let mut equal = intent.payload.iter().filter(|(_, value)| !is_empty(value));
-            equal.clone().next().is_some()
-                && equal.all(|(name, value)| {
-                    record
-                        .fields
-                        .get(name)
-                        .is_none_or(|held| is_empty(held) || alike(held, value))
-                })
         })
     }
 }

@@ -299,7 +299,7 @@ impl Page<'_> {
             // A hint about a record that is not known: the next pull brings it.
             return Ok(());
         }
-        if self.before.is_of_open_create(record) {
+        if self.memory.is_of_open_create(record) {
             // It may be what a create of ours made.  The create is settled
             // first; the record is then linked by it or comes again.
             return Ok(());
