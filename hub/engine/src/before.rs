@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use concord_core::ports::IntentFilter;
 use concord_core::record::{Change, RemoteRecord};
 use concord_core::state::{Hold, Intent, IntentAction, Link};
 use concord_core::{Entity, EntityId, RemoteId, Value};
@@ -125,12 +126,9 @@ fn alike(held: &Value, sent: &Value) -> bool {
 impl Lane<'_> {
     /// Creates that were sent and have no answer.
     async fn open_creates(&self) -> Result<Vec<Intent>, EngineError> {
-        let filter = concord_core::ports::IntentFilter {
-            connection: Some(self.id()),
-            stream: Some(self.name().clone()),
-            open_only: true,
+        let filter = IntentFilter {
             limit: 1_000,
-            ..Default::default()
+            ..self.open_intents()
         };
         let mut intents = self.hub.store.intents(&filter).await?;
         intents.retain(|i| i.action == IntentAction::Create && i.sent_at.is_some());

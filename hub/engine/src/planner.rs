@@ -174,7 +174,7 @@ impl Hub {
             .collect();
         let mut known = BTreeMap::new();
         for connection in &self.connections {
-            for stream in connection.streams.iter().filter(|s| s.caps.writes()) {
+            for stream in connection.streams.iter().filter(|s| writes_references(s)) {
                 let store = self.store.as_ref();
                 let of = Known::of_entities(store, connection, stream, chunk).await?;
                 known.insert((connection.id(), stream.name.clone()), of);
@@ -300,6 +300,12 @@ impl Hub {
         self.store.commit(&out).await?;
         Ok(made)
     }
+}
+
+/// Only what is written has to know where a reference leads.
+fn writes_references(stream: &Stream) -> bool {
+    let mut lenses = stream.mapping.lenses.iter();
+    stream.caps.writes() && lenses.any(|lens| lens.writes() && lens.refers_to().is_some())
 }
 
 /// Counts per connection and action, for the summary above a plan.

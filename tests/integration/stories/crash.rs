@@ -79,34 +79,45 @@ async fn check(behaviour: fn() -> Behaviour) {
         "an unbroken run comes to agreement"
     );
 
+    let deaths = every_death(async |death| {
+        let world = World::with([("a", behaviour()), ("b", behaviour())]);
+        let (p1, q) = people(&world);
+        // What is read and matched before the approval is not planned anew by
+        // itself: an approval that is cut short must not be half of one.
+        world.sync().await;
+        let mut survived = !dies(&world, death).await;
+        live(&world, None).await.unwrap();
+        world.system("a").edit(&p1, json!({"title": "CTO"}));
+        world.system("b").edit(&q, json!({"tel": "+12025550111"}));
+        survived &= !dies(&world, death).await;
+        for _ in 0..3 {
+            live(&world, None).await.unwrap();
+        }
+        assert_eq!(ends(&world), expect, "{death:?}");
+        survived
+    });
+    let deaths = deaths.await;
+    assert!(
+        deaths > 20,
+        "only {deaths} deaths: the run has too few commits to say anything"
+    );
+}
+
+/// Lives a life for every place where the hub can die, until one survives.
+/// Gives how many there were.
+async fn every_death(life: impl AsyncFn(Death) -> bool) -> u32 {
     let mut deaths = 0;
     for n in 1.. {
         let mut survived = true;
         for death in [Death::Before(n), Death::After(n)] {
-            let world = World::with([("a", behaviour()), ("b", behaviour())]);
-            let (p1, q) = people(&world);
-            // What is read and matched before the approval is not planned anew by
-            // itself: an approval that is cut short must not be half of one.
-            world.sync().await;
-            survived &= !dies(&world, death).await;
-            live(&world, None).await.unwrap();
-            world.system("a").edit(&p1, json!({"title": "CTO"}));
-            world.system("b").edit(&q, json!({"tel": "+12025550111"}));
-            survived &= !dies(&world, death).await;
-            for _ in 0..3 {
-                live(&world, None).await.unwrap();
-            }
-            assert_eq!(ends(&world), expect, "{death:?}");
+            survived &= life(death).await;
             deaths += 1;
         }
         if survived {
             break;
         }
     }
-    assert!(
-        deaths > 20,
-        "only {deaths} deaths: the run has too few commits to say anything"
-    );
+    deaths
 }
 
 /// Runs a hub that dies where it is told; says whether it came so far.
@@ -145,32 +156,26 @@ async fn a_second_look_survives_the_hub_that_owes_it() {
                create-safe = { unique-field = \"mail\" }\nsettle-ms = { pull = 600000 }\n",
         ..Behaviour::default()
     };
-    let mut deaths = 0;
-    for n in 1.. {
-        let mut survived = true;
-        for death in [Death::Before(n), Death::After(n)] {
-            let world = World::with([("a", hasty()), ("b", hasty())]);
-            let (p1, _) = people(&world);
-            world.approve().await;
-            world.system("a").edit(&p1, json!({"title": "CTO"}));
-            world.sync().await;
-            let at_b = |world: &World| {
-                let b = world.system("b");
-                let id = b.find_by("mail", "p1@example.com").unwrap();
-                b.value(&id, "title")
-            };
-            assert_eq!(at_b(&world), Value::Null, "too soon to be believed");
-            world.clock.advance(Duration::from_secs(600));
-            survived &= !dies(&world, death).await;
-            for _ in 0..2 {
-                live(&world, None).await.unwrap();
-            }
-            assert_eq!(at_b(&world), "CTO", "{death:?}");
-            deaths += 1;
+    let deaths = every_death(async |death| {
+        let world = World::with([("a", hasty()), ("b", hasty())]);
+        let (p1, _) = people(&world);
+        world.approve().await;
+        world.system("a").edit(&p1, json!({"title": "CTO"}));
+        world.sync().await;
+        let at_b = |world: &World| {
+            let b = world.system("b");
+            let id = b.find_by("mail", "p1@example.com").unwrap();
+            b.value(&id, "title")
+        };
+        assert_eq!(at_b(&world), Value::Null, "too soon to be believed");
+        world.clock.advance(Duration::from_secs(600));
+        let survived = !dies(&world, death).await;
+        for _ in 0..2 {
+            live(&world, None).await.unwrap();
         }
-        if survived {
-            break;
-        }
-    }
+        assert_eq!(at_b(&world), "CTO", "{death:?}");
+        survived
+    });
+    let deaths = deaths.await;
     assert!(deaths > 4, "{deaths}");
 }

@@ -68,20 +68,7 @@ fn build(workspace: &Workspace, json: bool, children: Children) -> Result<Stage>
     cargo.args(["--package", "concord", "--package", "concord-floor"]);
     run::loud("building (the first time takes minutes)", &mut cargo)?;
     plugins::build_for(workspace, &["hubspot"])?;
-    let folder = workspace
-        .target()
-        .join("bench")
-        .join(std::process::id().to_string());
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let name = format!("concord{}", std::env::consts::EXE_SUFFIX);
-    Ok(Stage {
-        program: workspace.target().join("release").join(name),
-        plugins: workspace.plugins(),
-        folder,
-        json,
-        children,
-    })
+    Stage::make(workspace, "bench", "release", json, children)
 }
 
 struct Bench<'a> {

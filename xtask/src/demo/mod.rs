@@ -5,8 +5,6 @@ mod people;
 mod story;
 mod summary;
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 
@@ -87,29 +85,7 @@ fn build(workspace: &Workspace, json: bool, children: Children) -> Result<Stage>
         &mut cargo,
     )?;
     plugins::build_for(workspace, &["hubspot", "mailchimp"])?;
-    // Two demos at once do not meet.
-    let folder = workspace
-        .target()
-        .join("demo")
-        .join(std::process::id().to_string());
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Stage {
-        program: program(workspace),
-        plugins: workspace.plugins(),
-        folder,
-        json,
-        children,
-    })
-}
-
-fn program(workspace: &Workspace) -> PathBuf {
-    let name = format!("concord{}", std::env::consts::EXE_SUFFIX);
-    workspace.target().join("debug").join(name)
+    Stage::make(workspace, "demo", "debug", json, children)
 }
 
 /// What to try while the twins are up.

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::workspace::Workspace;
 use children::Children;
 
 pub(crate) struct Stage {
@@ -23,6 +24,33 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// An empty folder of this name, for a program that is built already.  Two
+    /// runs at once do not meet.
+    pub(crate) fn make(
+        workspace: &Workspace,
+        name: &str,
+        profile: &str,
+        json: bool,
+        children: Children,
+    ) -> Result<Self> {
+        let id = std::process::id().to_string();
+        let folder = workspace.target().join(name).join(id);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let program = format!("concord{}", std::env::consts::EXE_SUFFIX);
+        Ok(Self {
+            program: workspace.target().join(profile).join(program),
+            plugins: workspace.plugins(),
+            folder,
+            json,
+            children,
+        })
+    }
+
     pub(crate) fn say(&self, text: &str) {
         if self.json {
             eprintln!("{text}");
