@@ -41,6 +41,18 @@ pub(crate) const PYTHON: &[Prerequisite] = &[Prerequisite {
     install: "apt-get install --no-install-recommends python3 python3-venv",
 }];
 
+/// The database that the tests run on besides SQLite.  Debian keeps its programs
+/// out of the search path.
+pub(crate) const POSTGRES: &[Prerequisite] = &[Prerequisite {
+    what: "PostgreSQL 15 or later",
+    probe: &[
+        "sh",
+        "-c",
+        "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb",
+    ],
+    install: concord_cluster::INSTALL,
+}];
+
 /// Fails with the commands that install what is missing.
 pub(crate) fn check(wanted: &[&Prerequisite]) -> Result<()> {
     let missing: Vec<String> = wanted

@@ -3,12 +3,13 @@
 //! The suites that need more than this machine's compiler are ignored tests of
 //! the integration binary, in a module named like their flag.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 
-use crate::prerequisites::{self, BUILD, CHECKS, PYTHON};
+use crate::prerequisites::{self, BUILD, CHECKS, POSTGRES, PYTHON};
 use crate::workspace::Workspace;
 use crate::{plugins, run};
 
@@ -40,7 +41,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut wanted: Vec<_> = BUILD.iter().chain(CHECKS).collect();
+    let mut wanted: Vec<_> = BUILD.iter().chain(CHECKS).chain(POSTGRES).collect();
     if arguments.real || arguments.clients {
         wanted.extend(PYTHON);
     }
@@ -73,11 +74,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         build.args(["build", "--package", "concord"]);
         run::loud("program", &mut build)
     })?;
+    // One for all test binaries; it stops when this function is left.
+    let cluster = concord_cluster::Cluster::start()?;
+    let tests = || {
+        let mut cargo = workspace.cargo();
+        cargo.env(concord_cluster::VARIABLE, cluster.address());
+        cargo
+    };
     steps.step("tests", || {
-        run::loud("tests", workspace.cargo().args(["test", "--workspace"]))
+        run::loud("tests", tests().args(["test", "--workspace"]))
     })?;
     for suite in arguments.suites() {
-        steps.step(suite, || ignored(&workspace, suite))?;
+        steps.step(suite, || ignored(tests, suite))?;
     }
     steps.summary();
     Ok(())
@@ -85,10 +93,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Runs the ignored tests of one module, and fails where there are none: a
 /// suite that was asked for must not pass by being absent.
-fn ignored(workspace: &Workspace, suite: &str) -> Result<()> {
+fn ignored(cargo: impl Fn() -> Command, suite: &str) -> Result<()> {
     let module = format!("{suite}::");
     let words = |last: &[&'static str]| {
-        let mut command = workspace.cargo();
+        let mut command = cargo();
         command
             .args([
                 "test",

@@ -3,8 +3,8 @@
 use concord_core::TenantId;
 use concord_core::ports::{Counts, StoreError};
 
+use crate::driver::Database;
 use crate::row::Reader;
-use crate::sqlite::Database;
 use crate::statement::{Param, Statement, Table};
 
 const ENTITIES: Table = Table {

@@ -29,6 +29,44 @@ pub enum OpenFault {
     Drifted { version: i64 },
     #[error("this command opened the database for reading only")]
     ReadOnly,
+    #[error("the address of the database is not understood: {problem}")]
+    Url { problem: String },
+    #[error(
+        "{server} holds no schema of Concord: run `concord db setup` with the address of the \
+         role that owns the database"
+    )]
+    NotSetUp { server: String },
+    #[error(
+        "the schema at {server} is version {found} and this Concord wants {known}: \
+         run `concord db setup` with the address of the role that owns the database"
+    )]
+    OlderServer {
+        server: String,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "the role {role} {power}, so one tenant could read another's records: give the hub a role \
+         of its own that owns nothing; `concord db setup` makes it"
+    )]
+    TooPowerful { role: String, power: &'static str },
+    #[error(
+        "owner and hub are the same role, {role}: the hub's role must own nothing, give it \
+         another name"
+    )]
+    SameRole { role: String },
+    #[error(
+        "there is no role {role} on the server, and its address carries no password to make it \
+         with: add one, or make the role"
+    )]
+    NoRole { role: String },
+    #[error(
+        "the PostgreSQL server cannot be reached or does not answer ({0}): see that it runs and \
+         run again; a step that was under way is whole or absent, and the next run finds out which"
+    )]
+    Unreachable(#[source] sqlx::Error),
+    #[error("the PostgreSQL server does not let this role in ({0}): look at role and password")]
+    Refused(#[source] sqlx::Error),
     #[error(
         "the disk did not take or give what the database asked of it, nothing of this step was \
          written: look at the disk, then run again ({0})"
@@ -42,7 +80,45 @@ impl From<OpenFault> for StoreError {
     }
 }
 
-/// Sorts an error of the driver.
+/// Sorts an error of PostgreSQL.
+pub(crate) fn failed_there(error: sqlx::Error) -> StoreError {
+    if is_away(&error) || matches!(error, sqlx::Error::PoolTimedOut) {
+        return OpenFault::Unreachable(error).into();
+    }
+    match sql_state(&error).as_deref() {
+        Some("53100") => StoreError::Full,
+        Some("28000" | "28P01" | "42501" | "3D000") => OpenFault::Refused(error).into(),
+        _ => StoreError::Failed(Box::new(error)),
+    }
+}
+
+/// True where the server is not there, starts, stops, or has no connection left
+/// to give.
+pub(crate) fn is_away(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::BeginFailed
+    ) || matches!(
+        sql_state(error).as_deref(),
+        Some("57P01" | "57P02" | "57P03" | "53300")
+    )
+}
+
+/// True where a transaction lost against another one and can be run again.
+pub(crate) fn lost_a_race(error: &sqlx::Error) -> bool {
+    matches!(sql_state(error).as_deref(), Some("40001" | "40P01"))
+}
+
+/// One of https://www.postgresql.org/docs/15/errcodes-appendix.html.
+fn sql_state(error: &sqlx::Error) -> Option<String> {
+    let code = error.as_database_error()?.code()?;
+    Some(code.into_owned())
+}
+
+/// Sorts an error of SQLite.
 pub(crate) fn failed(error: sqlx::Error) -> StoreError {
     match sqlite_code(&error) {
         Some(SQLITE_FULL) => StoreError::Full,

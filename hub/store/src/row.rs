@@ -1,24 +1,25 @@
 //! Reads one row, column by column in the order of its table, and names table,
 //! column and row where something is not what it should be.
 
+use std::borrow::Cow;
+
 use concord_core::ports::StoreError;
 use concord_core::state::LinkKey;
 use concord_core::{ConnectionId, EntityId, Timestamp};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Decode, Row as _, Type};
 
 use crate::document::Word;
+use crate::driver::AnyRow;
 use crate::statement::Table;
 
 pub(crate) struct Reader {
-    row: SqliteRow,
+    row: AnyRow,
     table: &'static Table,
     next: usize,
 }
 
 impl Reader {
-    pub fn new(row: SqliteRow, table: &'static Table) -> Self {
+    pub fn new(row: AnyRow, table: &'static Table) -> Self {
         Self {
             row,
             table,
@@ -26,16 +27,19 @@ impl Reader {
         }
     }
 
-    fn get<'r, T>(&'r mut self) -> Result<T, StoreError>
-    where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
-    {
-        let index = self.next;
+    fn place(&mut self) -> usize {
         self.next += 1;
-        let this: &'r Self = self;
-        this.row
-            .try_get(index)
-            .map_err(|error| this.fault(index, error.to_string()))
+        self.next - 1
+    }
+
+    fn str(&mut self) -> Result<Option<Cow<'_, str>>, StoreError> {
+        let index = self.place();
+        let text = self.row.text(index);
+        text.map_err(|error| self.fault(index, error.to_string()))
+    }
+
+    fn there<T>(&self, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.wrong("there is nothing".to_owned()))
     }
 
     /// Passes over a column that follows from the others.
@@ -44,11 +48,14 @@ impl Reader {
     }
 
     pub fn int(&mut self) -> Result<i64, StoreError> {
-        self.get()
+        let number = self.optional_int()?;
+        self.there(number)
     }
 
     pub fn optional_int(&mut self) -> Result<Option<i64>, StoreError> {
-        self.get()
+        let index = self.place();
+        let number = self.row.int(index);
+        number.map_err(|error| self.fault(index, error.to_string()))
     }
 
     pub fn small(&mut self) -> Result<u32, StoreError> {
@@ -73,11 +80,12 @@ impl Reader {
     }
 
     pub fn text(&mut self) -> Result<String, StoreError> {
-        self.get()
+        let text = self.optional_text()?;
+        self.there(text)
     }
 
     pub fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
-        self.get()
+        Ok(self.str()?.map(Cow::into_owned))
     }
 
     pub fn word<W: Word>(&mut self) -> Result<W, StoreError> {
@@ -86,15 +94,13 @@ impl Reader {
     }
 
     pub fn document<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
-        let parsed = serde_json::from_str(self.get::<&str>()?);
-        parsed.map_err(|error| self.wrong(format!("not a document of its kind: {error}")))
+        let document = self.optional_document()?;
+        self.there(document)
     }
 
     pub fn optional_document<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
-        let parsed = self
-            .get::<Option<&str>>()?
-            .map(serde_json::from_str)
-            .transpose();
+        let parsed = self.str()?.map(|text| serde_json::from_str(&text));
+        let parsed = parsed.transpose();
         parsed.map_err(|error| self.wrong(format!("not a document of its kind: {error}")))
     }
 
@@ -118,10 +124,12 @@ impl Reader {
     fn fault(&self, column: usize, problem: String) -> StoreError {
         let key: Vec<String> = (0..self.table.key.len())
             .map(|index| {
-                let number = self.row.try_get::<i64, _>(index).map(|n| n.to_string());
+                let number = self.row.int(index).ok().flatten();
+                let text = || self.row.text(index).ok().flatten();
                 number
-                    .or_else(|_| self.row.try_get::<String, _>(index))
-                    .unwrap_or_else(|_| "?".to_owned())
+                    .map(|number| number.to_string())
+                    .or_else(|| text().map(Cow::into_owned))
+                    .unwrap_or_else(|| "?".to_owned())
             })
             .collect();
         StoreError::Inconsistent {

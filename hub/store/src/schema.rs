@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use concord_core::ports::StoreError;
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
-use crate::dialect::{self, NOTED};
+use crate::dialect::{Dialect, NOTED};
 use crate::error::{OpenFault, failed, unreadable};
 
-/// Brings the schema up to date, in one transaction: of two hubs that start at
-/// once, the second finds the work done.
+/// Brings the schema of a file up to date, in one transaction: of two hubs that
+/// start at once, the second finds the work done.
 pub(crate) async fn migrate(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let migrator = dialect::sqlite_migrations();
+    let migrator = Dialect::Sqlite.migrations();
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -25,7 +25,7 @@ pub(crate) async fn migrate(
     migrator
         .run_direct(None, &mut *transaction, false)
         .await
-        .map_err(not_migrated)?;
+        .map_err(|error| not_migrated(error, failed))?;
     transaction.commit().await.map_err(failed)
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn check(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let migrator = dialect::sqlite_migrations();
+    let migrator = Dialect::Sqlite.migrations();
     let found = applied(connection, &migrator, path).await?;
     let known = newest(&migrator);
     match found {
@@ -66,7 +66,15 @@ async fn applied(
     let steps = connection
         .list_applied_migrations(NOTED)
         .await
-        .map_err(not_migrated)?;
+        .map_err(|error| not_migrated(error, failed))?;
+    newest_of(&steps, migrator)
+}
+
+/// The newest of these steps, all of which have to be ours.
+pub(crate) fn newest_of(
+    steps: &[AppliedMigration],
+    migrator: &Migrator,
+) -> Result<Option<i64>, StoreError> {
     let known = newest(migrator);
     let mut found = None;
     for step in steps {
@@ -86,11 +94,14 @@ async fn applied(
     Ok(found)
 }
 
-fn newest(migrator: &Migrator) -> i64 {
+pub(crate) fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|step| step.version).max().unwrap_or(0)
 }
 
-fn not_migrated(error: MigrateError) -> StoreError {
+pub(crate) fn not_migrated(
+    error: MigrateError,
+    failed: impl Fn(sqlx::Error) -> StoreError,
+) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error),
         other => StoreError::Failed(Box::new(other)),

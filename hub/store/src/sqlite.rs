@@ -8,23 +8,26 @@ use concord_core::ports::StoreError;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 use tokio::sync::Mutex;
 
+use crate::dialect::Dialect;
+use crate::driver::AnyRow;
 use crate::error::{OpenFault, failed, unreadable};
+use crate::place::PREPARED;
 use crate::schema;
 use crate::statement::{Param, Statement};
 
-/// How a database file is used.
+/// How a database is used.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// How many reads run at once.
+    /// How many reads run at once; on a server, how many connections besides one.
     pub readers: u32,
-    /// How long to wait for another process that is writing.
+    /// How long to wait for another process that is writing, or for a server.
     pub busy_timeout: Duration,
-    /// The largest size of the file in pages of 4 KiB; beyond it the disk
+    /// The largest size of a file in pages of 4 KiB; beyond it the disk
     /// counts as full.
     pub max_pages: Option<u32>,
 }
@@ -38,9 +41,6 @@ impl Default for StoreOptions {
         }
     }
 }
-
-/// Every statement in few sizes, and the dynamic ones, stay prepared.
-const PREPARED: usize = 250;
 
 pub(crate) struct Database {
     /// None where the database was opened for reading only.
@@ -104,7 +104,7 @@ impl Database {
         guard: Option<Statement>,
         statements: Vec<Statement>,
         durable: bool,
-    ) -> Result<Option<Vec<SqliteRow>>, StoreError> {
+    ) -> Result<Option<Vec<AnyRow>>, StoreError> {
         let writer = self.writer.as_ref().ok_or(OpenFault::ReadOnly)?;
         let mut writer = writer.lock().await;
         let mut connection = match writer.connection.take() {
@@ -124,11 +124,8 @@ impl Database {
     }
 
     /// Runs one reading statement after another and returns all their rows.
-    pub async fn read(&self, statements: Vec<Statement>) -> Result<Vec<SqliteRow>, StoreError> {
+    pub async fn read(&self, statements: Vec<Statement>) -> Result<Vec<AnyRow>, StoreError> {
         let mut rows = Vec::new();
-        if statements.is_empty() {
-            return Ok(rows);
-        }
         let mut reader = self.reader().await?;
         for statement in statements {
             rows.append(&mut fetch(&mut reader, statement).await?);
@@ -155,7 +152,7 @@ async fn transact(
     connection: &mut SqliteConnection,
     guard: Option<Statement>,
     statements: Vec<Statement>,
-) -> Result<Option<Vec<SqliteRow>>, StoreError> {
+) -> Result<Option<Vec<AnyRow>>, StoreError> {
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -177,7 +174,8 @@ async fn transact(
 async fn fetch(
     connection: &mut SqliteConnection,
     statement: Statement,
-) -> Result<Vec<SqliteRow>, StoreError> {
+) -> Result<Vec<AnyRow>, StoreError> {
+    let text = statement.text(Dialect::Sqlite);
     let mut arguments = SqliteArguments::default();
     arguments.reserve(statement.params.len(), 0);
     for param in statement.params {
@@ -189,10 +187,11 @@ async fn fetch(
         .map_err(|error| failed(sqlx::Error::Encode(error)))?;
     }
     // The texts are built from this crate's own names and placeholders only.
-    sqlx::query_with(AssertSqlSafe(statement.text), arguments)
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
         .fetch_all(connection)
         .await
-        .map_err(failed)
+        .map_err(failed)?;
+    Ok(rows.into_iter().map(AnyRow::Sqlite).collect())
 }
 
 /// `FULL` makes a commit survive a power cut; `NORMAL` makes it survive a crash

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use concord_core::ports::StoreError;
 
-use crate::dialect;
+use crate::dialect::Dialect;
 
 /// One parameter.  Absent values are typed: PostgreSQL asks for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,17 +49,32 @@ impl Params for Vec<Param> {
 }
 
 /// A text with its parameters, ready for a driver.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Statement {
-    pub text: Arc<str>,
+    text: Text,
     pub params: Vec<Param>,
+}
+
+#[derive(Clone)]
+enum Text {
+    /// The same for every database.
+    Same(Arc<str>),
+    /// A batch's text in the size of this index.
+    Rows(&'static Batch, usize),
 }
 
 impl Statement {
     pub fn new(text: impl Into<Arc<str>>, params: Vec<Param>) -> Self {
         Self {
-            text: text.into(),
+            text: Text::Same(text.into()),
             params,
+        }
+    }
+
+    pub fn text(&self, dialect: Dialect) -> Arc<str> {
+        match &self.text {
+            Text::Same(text) => Arc::clone(text),
+            Text::Rows(batch, size) => batch.text(*size, dialect),
         }
     }
 }
@@ -102,7 +117,7 @@ pub(crate) struct Batch {
     /// the next larger size.  Not so an insert: PostgreSQL refuses to touch a
     /// row twice.
     fills_up: bool,
-    texts: [OnceLock<Arc<str>>; SIZES.len()],
+    texts: [[OnceLock<Arc<str>>; SIZES.len()]; Dialect::COUNT],
 }
 
 impl Batch {
@@ -112,7 +127,7 @@ impl Batch {
             before: 1,
             parts: LazyLock::new(parts),
             fills_up: false,
-            texts: [const { OnceLock::new() }; SIZES.len()],
+            texts: [const { [const { OnceLock::new() }; SIZES.len()] }; Dialect::COUNT],
         }
     }
 
@@ -123,14 +138,14 @@ impl Batch {
             before,
             parts: LazyLock::new(parts),
             fills_up: true,
-            texts: [const { OnceLock::new() }; SIZES.len()],
+            texts: [const { [const { OnceLock::new() }; SIZES.len()] }; Dialect::COUNT],
         }
     }
 
     /// The statements that cover all rows, in order.  `before` holds the
     /// parameters that every one of them starts with; `fill` appends a row's.
     pub fn statements<T>(
-        &self,
+        &'static self,
         before: &[Param],
         rows: &[T],
         fill: impl Fn(&T, &mut Vec<Param>) -> Result<(), StoreError>,
@@ -162,8 +177,8 @@ impl Batch {
             for _ in now.len()..size {
                 fill(last, &mut params)?;
             }
-            let text = self.texts[index].get_or_init(|| self.text(size));
-            statements.push(Statement::new(Arc::clone(text), params));
+            let text = Text::Rows(self, index);
+            statements.push(Statement { text, params });
             rest = later;
         }
         Ok(statements)
@@ -194,21 +209,31 @@ impl Batch {
         }
     }
 
-    fn text(&self, size: usize) -> Arc<str> {
+    fn text(&self, index: usize, dialect: Dialect) -> Arc<str> {
+        let text = self.texts[dialect as usize][index]
+            .get_or_init(|| self.spell(SIZES[index], dialect).into());
+        Arc::clone(text)
+    }
+
+    fn spell(&self, size: usize, dialect: Dialect) -> String {
         use std::fmt::Write as _;
 
         let Parts { head, row, tail } = &*self.parts;
         let mut text = head.clone();
-        let mut next = self.before;
+        let mut next = match row {
+            // Every row names the tenant anew, so that the parameters stand in
+            // the order in which they are given.
+            Row::Tenant(_) => 0,
+            Row::Typed(_) => self.before,
+        };
         for index in 0..size {
             text.push_str(if index == 0 { "(" } else { ", (" });
             match row {
                 Row::Tenant(columns) => {
-                    // Every row names the tenant anew, so that the parameters
-                    // stand in the order in which they are given.
                     for column in 0..=*columns {
+                        next += 1;
                         text.push_str(if column == 0 { "" } else { ", " });
-                        text.push_str(dialect::ROW_PLACEHOLDER);
+                        dialect.placeholder(next, &mut text);
                     }
                 }
                 Row::Typed(types) => {
@@ -227,7 +252,7 @@ impl Batch {
             text.push(')');
         }
         text.push_str(tail);
-        text.into()
+        text
     }
 }
 
@@ -344,7 +369,7 @@ mod tests {
     static AMONG: Batch =
         Batch::compare(2, || TABLE.select_among(" AND b = $2", "a", &[Type::Text]));
 
-    fn rows_of(batch: &Batch, before: &[Param], rows: usize) -> Vec<usize> {
+    fn rows_of(batch: &'static Batch, before: &[Param], rows: usize) -> Vec<usize> {
         let rows: Vec<i64> = (0..).take(rows).collect();
         batch
             .statements(before, &rows, |row, params| {
@@ -371,9 +396,21 @@ mod tests {
             })
             .unwrap();
         assert_eq!(
-            &*statements[0].text,
+            &*statements[0].text(Dialect::Sqlite),
             "INSERT INTO t (tenant_id, a, b) VALUES (?, ?, ?) \
              ON CONFLICT (tenant_id, a) DO UPDATE SET b = excluded.b"
+        );
+        let statements = UPSERT
+            .statements(&before, &[7; 5], |row, params| {
+                params.int(*row);
+                params.optional_text(None);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            &*statements[0].text(Dialect::Postgres),
+            "INSERT INTO t (tenant_id, a, b) VALUES ($1, $2, $3), ($4, $5, $6), ($7, $8, $9), \
+             ($10, $11, $12), ($13, $14, $15) ON CONFLICT (tenant_id, a) DO UPDATE SET b = excluded.b"
         );
         let before = [Param::Int(Some(1)), Param::Text(None)];
         let statements = AMONG
@@ -382,12 +419,14 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(
-            &*statements[0].text,
-            "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES \
-             (CAST($3 AS text)), (CAST($4 AS text)), (CAST($5 AS text)), \
-             (CAST($6 AS text)), (CAST($7 AS text)))"
-        );
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            assert_eq!(
+                &*statements[0].text(dialect),
+                "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES \
+                 (CAST($3 AS text)), (CAST($4 AS text)), (CAST($5 AS text)), \
+                 (CAST($6 AS text)), (CAST($7 AS text)))"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The port `Store`, on statements and a database.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
@@ -16,38 +15,42 @@ use concord_core::{
     Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
 };
 
+use crate::driver::Database;
+use crate::place::Place;
 use crate::row::Reader;
-use crate::sqlite::{Database, StoreOptions};
+use crate::sqlite::StoreOptions;
 use crate::statement::{Statement, Table};
 use crate::tables::{conflict, entity, event, intent, lease, link, review, setup, waiting};
 use crate::{counts, tables};
 
-/// One tenant's records in a SQLite file.
-pub struct SqliteStore {
+/// One tenant's records in a SQLite file or on a PostgreSQL server.
+pub struct SqlStore {
     database: Database,
     tenant: TenantId,
     /// The fence of the lease that this store took; 0 while it holds none.
     fence: AtomicI64,
 }
 
-impl SqliteStore {
-    /// Opens a file for reading and writing; creates it, and brings its schema
-    /// up to date.
+impl SqlStore {
+    /// Opens a database for reading and writing.  A file is created, and its
+    /// schema brought up to date; on a server that is for [`crate::set_up`],
+    /// because the hub's role owns nothing there.
     pub async fn open(
-        path: &Path,
+        place: impl Into<Place>,
         tenant: TenantId,
         options: StoreOptions,
     ) -> Result<Self, StoreError> {
-        Ok(Self::new(Database::open(path, &options).await?, tenant))
+        let database = Database::open(&place.into(), tenant, &options).await?;
+        Ok(Self::new(database, tenant))
     }
 
-    /// Opens an existing file of exactly this schema for reading.
+    /// Opens an existing database of exactly this schema for reading.
     pub async fn open_read_only(
-        path: &Path,
+        place: impl Into<Place>,
         tenant: TenantId,
         options: StoreOptions,
     ) -> Result<Self, StoreError> {
-        let database = Database::open_read_only(path, &options).await?;
+        let database = Database::open_read_only(&place.into(), tenant, &options).await?;
         Ok(Self::new(database, tenant))
     }
 
@@ -59,8 +62,8 @@ impl SqliteStore {
         }
     }
 
-    /// Closes the file in an orderly way.  A store that is only dropped loses
-    /// nothing either; the next one to open the file reads its log.
+    /// Closes the database in an orderly way.  A store that is only dropped
+    /// loses nothing either; the next one to open a file reads its log.
     pub async fn close(self) -> Result<(), StoreError> {
         self.database.close().await
     }
@@ -117,7 +120,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Store for SqlStore {
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "commit", skip_all)]
     async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
         let statements = tables::write(self.tenant, changes)?;

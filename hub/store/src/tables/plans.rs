@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::{conflict, entity, event, intent, lease, link, review, setup, waiting};
-use crate::dialect;
+use crate::dialect::Dialect;
 use crate::statement::Statement;
 
 const TENANT: TenantId = TenantId(1);
@@ -20,7 +20,8 @@ async fn empty_database() -> SqliteConnection {
         .connect()
         .await
         .unwrap();
-    dialect::sqlite_migrations()
+    Dialect::Sqlite
+        .migrations()
         .run_direct(None, &mut connection, false)
         .await
         .unwrap();
@@ -29,7 +30,7 @@ async fn empty_database() -> SqliteConnection {
 
 /// The plan of a statement, a line each: <https://www.sqlite.org/eqp.html>.
 async fn plan(connection: &mut SqliteConnection, statement: &Statement) -> Vec<String> {
-    let text = format!("EXPLAIN QUERY PLAN {}", statement.text);
+    let text = format!("EXPLAIN QUERY PLAN {}", statement.text(Dialect::Sqlite));
     sqlx::query(AssertSqlSafe(text))
         .fetch_all(connection)
         .await
@@ -118,9 +119,14 @@ async fn every_read_searches_and_none_scans_a_table() {
         let scans = plan.iter().filter(|line| {
             line.starts_with("SCAN") && !line.contains("CONSTANT ROW") && !line.contains("VALUES")
         });
-        assert_eq!(scans.count(), 0, "{}: {plan:#?}", statement.text);
+        assert_eq!(
+            scans.count(),
+            0,
+            "{}: {plan:#?}",
+            statement.text(Dialect::Sqlite)
+        );
         let searches = plan.iter().any(|line| line.starts_with("SEARCH"));
-        assert!(searches, "{}: {plan:#?}", statement.text);
+        assert!(searches, "{}: {plan:#?}", statement.text(Dialect::Sqlite));
     }
 }
 
@@ -161,7 +167,7 @@ async fn the_queues_are_read_from_their_partial_indexes() {
         assert!(
             plan.contains(&format!("INDEX {index} ")),
             "{}: {plan}",
-            statement.text
+            statement.text(Dialect::Sqlite)
         );
     }
 }
@@ -174,7 +180,7 @@ fn every_statement_names_the_tenant_and_has_a_parameter_for_each_placeholder() {
     all.push(lease::release(TENANT, "me"));
     all.push(lease::reserve(TENANT, &Sequence::Intent, 1));
     for statement in all {
-        let text = &statement.text;
+        let text = statement.text(Dialect::Sqlite);
         assert!(text.contains("tenant_id"), "{text}");
         let highest = text
             .split('$')
@@ -201,7 +207,7 @@ async fn every_table_and_column_is_explained_and_the_tenant_leads_every_key() {
     .await
     .unwrap();
     assert!(tables.len() >= 15);
-    let steps = dialect::sqlite_migrations();
+    let steps = Dialect::Sqlite.migrations();
     let whole: String = steps.iter().map(|step| step.sql.as_str()).collect();
     for table in tables {
         let name: String = table.get("name");

@@ -4,12 +4,13 @@ use concord_core::ports::{IntentFilter, Store};
 use concord_core::state::{EntityState, IntentState, LinkState};
 use concord_core::{ConnectionId, IntentId, Kind, RemoteId, RunId, StreamName, Timestamp};
 
+use super::Base;
 use crate::sample::*;
 
 #[tokio::test]
 async fn scans_go_page_by_page_over_the_right_records() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let kind = Kind::new("person");
     let states = [
         EntityState::Unmatched,
@@ -64,8 +65,8 @@ async fn scans_go_page_by_page_over_the_right_records() {
 
 #[tokio::test]
 async fn links_are_found_by_walk_and_by_the_time_of_their_next_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let contacts = StreamName::new("contacts");
     let one = ConnectionId(1);
     let mut links = vec![
@@ -115,8 +116,8 @@ async fn links_are_found_by_walk_and_by_the_time_of_their_next_read() {
 
 #[tokio::test]
 async fn intents_are_found_by_every_part_of_the_filter() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let mut intents = vec![
         intent(1, 1, IntentState::Done),
         intent(2, 1, IntentState::InDoubt),

@@ -5,6 +5,7 @@ use concord_core::Timestamp;
 use concord_core::ports::{LeaseHolder, Store, StoreError};
 use concord_core::state::EntityState;
 
+use super::Base;
 use crate::sample::*;
 
 fn refused_by(result: Result<(), StoreError>, owner: &str) {
@@ -16,9 +17,8 @@ fn refused_by(result: Result<(), StoreError>, owner: &str) {
 
 #[tokio::test]
 async fn one_holds_the_lease_until_it_ends_or_is_released() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
-    let (one, two) = (open(&path).await, open(&path).await);
+    let base = Base::new().await;
+    let (one, two) = (base.open().await, base.open().await);
     assert_eq!(two.lease_holder().await.unwrap(), None);
     one.lease("one", Timestamp(0), Timestamp(10)).await.unwrap();
     refused_by(two.lease("two", Timestamp(5), Timestamp(15)).await, "one");
@@ -41,9 +41,8 @@ async fn one_holds_the_lease_until_it_ends_or_is_released() {
 
 #[tokio::test]
 async fn a_hub_that_lost_its_lease_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
-    let (one, two) = (open(&path).await, open(&path).await);
+    let base = Base::new().await;
+    let (one, two) = (base.open().await, base.open().await);
     let mut changes = Changeset::default();
     changes.entities = vec![entity(1, EntityState::Live)];
 
@@ -66,14 +65,13 @@ async fn a_hub_that_lost_its_lease_writes_nothing() {
 
 #[tokio::test]
 async fn of_many_that_ask_at_once_one_gets_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
-    open(&path).await.close().await.unwrap();
+    let base = Base::new().await;
+    base.open().await.close().await.unwrap();
     let asking: Vec<_> = (0..4)
         .map(|number| {
-            let path = path.clone();
+            let base = base.clone();
             tokio::spawn(async move {
-                let store = open(&path).await;
+                let store = base.open().await;
                 let owner = format!("hub {number}");
                 store.lease(&owner, Timestamp(0), Timestamp(10)).await
             })

@@ -9,6 +9,7 @@ use concord_core::{Changeset, ConnectionId, Kind, RemoteId, StreamName};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::Base;
 use crate::sample::*;
 
 const IDS: i64 = 8;
@@ -97,8 +98,8 @@ fn pages(steps: &[Step]) -> Vec<Changeset> {
 }
 
 async fn check(steps: &[Step]) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let mut model = Model::default();
     let kind = Kind::new("person");
     let contacts = StreamName::new("contacts");

@@ -9,6 +9,7 @@ use concord_core::state::{
 use concord_core::{Changeset, ConnectionId, Kind, RemoteId, RunId, StreamName, Timestamp};
 use serde_json::json;
 
+use super::Base;
 use crate::sample::*;
 
 fn everything() -> Changeset {
@@ -77,14 +78,13 @@ fn everything() -> Changeset {
 
 #[tokio::test]
 async fn every_state_of_everything_survives_a_reopening() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
+    let base = Base::new().await;
     let changes = everything();
-    let store = open(&path).await;
+    let store = base.open().await;
     store.commit(&changes).await.unwrap();
     store.close().await.unwrap();
 
-    let store = open(&path).await;
+    let store = base.open().await;
     let ids: Vec<_> = changes.entities.iter().map(|e| e.id.clone()).collect();
     let mut entities = store.entities(&ids).await.unwrap();
     entities.sort_by_key(|entity| entity.id.number);
@@ -123,8 +123,8 @@ async fn every_state_of_everything_survives_a_reopening() {
 
 #[tokio::test]
 async fn what_an_admin_set_up_is_read_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let mut changes = Changeset::durable();
     changes.streams = vec![
         StreamState::new(ConnectionId(1), "accounts".into()),
@@ -176,8 +176,8 @@ async fn what_an_admin_set_up_is_read_back() {
 
 #[tokio::test]
 async fn a_page_of_a_thousand_is_read_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let mut changes = Changeset::default();
     for number in 1..=1_003 {
         changes.entities.push(entity(number, EntityState::Live));
@@ -212,8 +212,8 @@ async fn a_page_of_a_thousand_is_read_whole() {
 
 #[tokio::test]
 async fn quarantine_and_waiting_come_and_go() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let contacts = StreamName::new("contacts");
     let bad = |id: &str, raw: &str| Quarantined {
         connection: ConnectionId(1),
@@ -270,9 +270,8 @@ async fn quarantine_and_waiting_come_and_go() {
 
 #[tokio::test]
 async fn blocks_of_numbers_never_overlap() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
-    let (one, two) = (open(&path).await, open(&path).await);
+    let base = Base::new().await;
+    let (one, two) = (base.open().await, base.open().await);
     let person = Sequence::Entity("person".into());
     assert_eq!(one.reserve(&person, 100).await.unwrap(), 1);
     assert_eq!(two.reserve(&person, 1).await.unwrap(), 101);
@@ -297,8 +296,8 @@ async fn blocks_of_numbers_never_overlap() {
 
 #[tokio::test]
 async fn counts_say_how_much_there_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     store.commit(&everything()).await.unwrap();
     let counts = store.counts().await.unwrap();
     assert_eq!(counts.entities, [("person".to_owned(), 1)]);

@@ -3,16 +3,16 @@
 use concord_core::changeset::MatchKey;
 use concord_core::ports::{ConflictFilter, Store, StoreError};
 use concord_core::state::{Decision, EntityState, LinkState, Verdict, Winner};
-use concord_core::{Changeset, ConnectionId, Kind, StreamName, TenantId, Timestamp};
-use concord_store::{SqliteStore, StoreOptions};
+use concord_core::{Changeset, ConnectionId, Kind, StreamName, Timestamp};
 use serde_json::json;
 
+use super::Base;
 use crate::sample::*;
 
 #[tokio::test]
 async fn the_same_conflict_is_recorded_once_and_can_be_decided() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let mut same = conflict(2, "x");
     same.rule = "another rule".to_owned();
     let conflicts = vec![conflict(1, "x"), same, conflict(3, "y")];
@@ -60,8 +60,8 @@ async fn the_same_conflict_is_recorded_once_and_can_be_decided() {
 
 #[tokio::test]
 async fn a_hold_keeps_its_first_reason_until_it_is_cleared() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let first = vec![hold(1, Some("email"), "first"), hold(1, None, "whole")];
     store
         .commit(&only(|c| c.holds = first.clone()))
@@ -85,8 +85,8 @@ async fn a_hold_keeps_its_first_reason_until_it_is_cleared() {
 
 #[tokio::test]
 async fn an_open_review_keeps_its_number_and_a_decided_one_gives_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     store
         .commit(&only(|c| c.reviews = vec![review(1, "r1")]))
         .await
@@ -117,8 +117,8 @@ async fn an_open_review_keeps_its_number_and_a_decided_one_gives_way() {
 
 #[tokio::test]
 async fn removing_comes_before_adding_and_the_last_word_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     let kind = Kind::new("person");
     let mail = |entity| MatchKey {
         kind: kind.clone(),
@@ -162,8 +162,8 @@ async fn removing_comes_before_adding_and_the_last_word_holds() {
 
 #[tokio::test]
 async fn a_changeset_is_written_whole_or_not_at_all() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("hub.db")).await;
+    let base = Base::new().await;
+    let store = base.open().await;
     store
         .commit(&only(|c| c.events = vec![event(1, 1)]))
         .await
@@ -185,12 +185,9 @@ async fn a_changeset_is_written_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn tenants_do_not_see_each_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hub.db");
-    let one = open(&path).await;
-    let other = SqliteStore::open(&path, TenantId(8), StoreOptions::default())
-        .await
-        .unwrap();
+    let base = Base::new().await;
+    let one = base.open().await;
+    let other = base.open_other().await;
     let mut changes = Changeset::default();
     changes.entities = vec![entity(2, EntityState::Live)];
     changes.links = vec![link("r1", 2, LinkState::Live)];

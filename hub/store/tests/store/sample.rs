@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Quotes, other scripts, an emoji beyond the first plane, a combining mark,
 /// a line break, and what would be a placeholder or a comment in SQL.
-pub const HARD_TEXT: &str = "O'Brien \"Ann\"; -- $1 ? Ελλάδα 山田 🦀 e\u{301}\n\t\\";
+pub const HARD_TEXT: &str = "O'Brien \"Ann\"; -- $1 ? Ελλάδα 山田 🦀 e\u{301}\n\t\\ \0 \u{fdd0}";
 
 pub const TENANT: TenantId = TenantId(7);
 

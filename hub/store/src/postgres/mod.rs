@@ -1,0 +1,165 @@
+//! PostgreSQL behind the shared statements: a pool of connections.
+//!
+//! Every transaction begins with `SET LOCAL app.tenant`, so that row-level
+//! security shows this tenant's rows and no others (and so that it works where
+//! the tables are sharded by tenant).  The `BEGIN` and the setting travel
+//! together and are the first word on a connection from the pool: where they
+//! fail because the server went away in the meantime, nothing was asked yet, and
+//! another connection is taken.
+//!
+//! `synchronous_commit` stays on for every commit.  On a file a process and its
+//! unwritten pages die together; a hub outlives its server, and would go on
+//! behind a page, a block of numbers or a lease that the server forgot.
+
+pub(crate) mod setup;
+
+use std::time::Duration;
+
+use concord_core::TenantId;
+use concord_core::ports::StoreError;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, Postgres};
+use sqlx::{Arguments as _, AssertSqlSafe, Transaction};
+
+use crate::dialect::{Dialect, SHARED_LOCK, escaped};
+use crate::driver::AnyRow;
+use crate::error::{OpenFault, failed_there as failed, is_away, lost_a_race};
+use crate::place::Server;
+use crate::sqlite::StoreOptions;
+use crate::statement::{Param, Statement};
+
+/// How often a transaction is run that loses against others.
+const ATTEMPTS: u32 = 5;
+
+pub(crate) struct Database {
+    pool: PgPool,
+    size: u32,
+    begin_reading: String,
+    /// None where the database was opened for reading only.
+    begin_writing: Option<String>,
+}
+
+impl Database {
+    pub async fn open(
+        server: &Server,
+        tenant: TenantId,
+        options: &StoreOptions,
+        writes: bool,
+    ) -> Result<Self, StoreError> {
+        let size = options.readers.max(1) + 1;
+        let pool = PgPoolOptions::new()
+            .max_connections(size)
+            .acquire_timeout(options.busy_timeout)
+            // The beginning of a transaction tests it.
+            .test_before_acquire(false)
+            .idle_timeout(Duration::from_secs(600))
+            .connect_lazy_with(server.options()?);
+        let mut connection = pool.acquire().await.map_err(failed)?;
+        setup::check(&mut connection, server).await?;
+        let tenant = format!("SET LOCAL app.tenant = '{}'", tenant.0);
+        Ok(Self {
+            pool,
+            size,
+            begin_reading: format!("BEGIN READ ONLY; {tenant}"),
+            begin_writing: writes
+                .then(|| format!("BEGIN; {tenant}; SET LOCAL synchronous_commit = on")),
+        })
+    }
+
+    /// Every commit is durable here, so nobody has to ask for it.
+    pub async fn write(
+        &self,
+        guard: Option<Statement>,
+        statements: Vec<Statement>,
+        _durable: bool,
+    ) -> Result<Option<Vec<AnyRow>>, StoreError> {
+        let begin = self.begin_writing.as_deref().ok_or(OpenFault::ReadOnly)?;
+        let mut attempt = 1;
+        loop {
+            let transaction = self.begin(begin).await?;
+            match transact(transaction, guard.as_ref(), &statements).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) if lost_a_race(&error) && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// Runs one reading statement after another and returns all their rows.
+    pub async fn read(&self, statements: Vec<Statement>) -> Result<Vec<AnyRow>, StoreError> {
+        let mut transaction = self.begin(&self.begin_reading).await?;
+        let mut rows = Vec::new();
+        for statement in &statements {
+            let mut found = fetch(&mut transaction, statement, "")
+                .await
+                .map_err(failed)?;
+            rows.append(&mut found);
+        }
+        // Dropped, and so rolled back while the rows are looked at.
+        Ok(rows)
+    }
+
+    /// Begins a transaction on a connection that the server has not closed since
+    /// it was used last.
+    async fn begin(&self, text: &str) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut broken = 0;
+        loop {
+            match self.pool.begin_with(AssertSqlSafe(text)).await {
+                Ok(transaction) => return Ok(transaction),
+                Err(error) if is_away(&error) && broken < self.size => broken += 1,
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.pool.close().await;
+        Ok(())
+    }
+}
+
+async fn transact(
+    mut transaction: Transaction<'static, Postgres>,
+    guard: Option<&Statement>,
+    statements: &[Statement],
+) -> Result<Option<Vec<AnyRow>>, sqlx::Error> {
+    if let Some(guard) = guard {
+        // Locked, so that nobody takes the lease over before this is committed.
+        let held = fetch(&mut transaction, guard, SHARED_LOCK).await?;
+        if held.is_empty() {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+    }
+    let mut rows = Vec::new();
+    for statement in statements {
+        rows = fetch(&mut transaction, statement, "").await?;
+    }
+    transaction.commit().await?;
+    Ok(Some(rows))
+}
+
+async fn fetch(
+    connection: &mut PgConnection,
+    statement: &Statement,
+    suffix: &str,
+) -> Result<Vec<AnyRow>, sqlx::Error> {
+    let mut text = statement.text(Dialect::Postgres);
+    if !suffix.is_empty() {
+        text = format!("{text}{suffix}").into();
+    }
+    let mut arguments = PgArguments::default();
+    arguments.reserve(statement.params.len(), 0);
+    for param in &statement.params {
+        match param {
+            Param::Int(number) => arguments.add(number),
+            Param::Text(text) => arguments.add(text.as_deref().map(escaped)),
+            Param::Name(name) => arguments.add(escaped(name)),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    // The texts are built from this crate's own names and placeholders only.
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(AnyRow::Postgres).collect())
+}

@@ -1,0 +1,14 @@
+//! The tests of the port, on a server.
+
+use crate::bases::OnServer as Base;
+
+#[path = "../finding.rs"]
+mod finding;
+#[path = "../leases.rs"]
+mod leases;
+#[path = "../model.rs"]
+mod model;
+#[path = "../round_trips.rs"]
+mod round_trips;
+#[path = "../rules.rs"]
+mod rules;
