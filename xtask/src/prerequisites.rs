@@ -7,10 +7,10 @@ use anyhow::{Result, bail};
 use crate::run;
 
 pub(crate) struct Prerequisite {
-    what: &'static str,
+    pub(crate) what: &'static str,
     /// A command that succeeds where it is there.
-    probe: &'static [&'static str],
-    install: &'static str,
+    pub(crate) probe: &'static [&'static str],
+    pub(crate) install: &'static str,
 }
 
 /// What every build needs.

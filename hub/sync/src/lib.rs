@@ -3,8 +3,8 @@
 //!
 //! Read in this order: [`absorb`] (what an observation changes), [`decide`]
 //! (who wins), [`emit`] (what a system is owed), [`confirm`] (what an answer
-//! means), [`absence`] (what a missing record means), [`matching`] (who a new
-//! record is).  [`lens`] and [`mapping`] say how a system's fields become
+//! means), [`absence`] (what a missing record means), [`matching`] and
+//! [`identity`] (who a new record is).  [`lens`] and [`mapping`] say how a system's fields become
 //! canonical ones, [`normal`] how values are compared.
 
 pub mod absence;
@@ -16,6 +16,7 @@ pub mod decide;
 mod doubt;
 pub mod emit;
 mod field;
+pub mod identity;
 pub mod lens;
 pub mod mapping;
 pub mod matching;

@@ -14,6 +14,7 @@ use concord_core::{FieldSpec, Fields, Timestamp, Value};
 use rust_decimal::Decimal;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+pub(crate) use names::folded;
 pub use names::{name_agrees, names_agree};
 pub use phone::phone;
 
@@ -199,6 +200,13 @@ const ROLES: [&str; 23] = [
     "webmaster",
 ];
 
+/// True for the address of a desk (`info@`, `sales@`) in lower case: whoever has
+/// it may be anybody there.
+pub fn is_role_address(address: &str) -> bool {
+    let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+    ROLES.contains(&local)
+}
+
 /// The key by which an entity is found from this value; none where the field is
 /// no key, or the value says nothing about who somebody is.
 pub fn match_key(spec: &FieldSpec, value: &Value) -> Option<String> {
@@ -208,12 +216,8 @@ pub fn match_key(spec: &FieldSpec, value: &Value) -> Option<String> {
     let normal = normalise(spec, value);
     let text = normal.as_str()?;
     match spec.kind {
-        FieldKind::Email => {
-            let (local, _) = text.rsplit_once('@')?;
-            let is_role = ROLES.contains(&local);
-            (!is_role && email_address::EmailAddress::is_valid(text))
-                .then(|| format!("email:{text}"))
-        }
+        FieldKind::Email => (!is_role_address(text) && email_address::EmailAddress::is_valid(text))
+            .then(|| format!("email:{text}")),
         FieldKind::Phone => text.starts_with('+').then(|| format!("phone:{text}")),
         _ => Some(format!("{}:{text}", spec.name)),
     }

@@ -26,7 +26,7 @@ fn allowed(one: &Crate) -> Option<&'static [&'static str]> {
         | "hub/twins"
         | "plugins/host"
         | "plugins/conformance" => &["concord-core"],
-        "hub/engine" => &["concord-core", "concord-sync"],
+        "hub/engine" | "tests/linkage" => &["concord-core", "concord-sync"],
         "hub/cli" | "tests" => return None,
         folder if folder.starts_with("connectors/") || folder.starts_with("tests/guests") => {
             &["concord-sdk"]

@@ -7,6 +7,7 @@
 mod figures;
 mod floor;
 mod hub;
+mod linkage;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -21,10 +22,19 @@ use figures::{Line, Measured, median};
 use floor::Floor;
 use hub::Hub;
 
+#[derive(clap::Subcommand)]
+enum What {
+    /// The matcher on data with known answers
+    Match(linkage::Arguments),
+}
+
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Print one JSON object a line, and nothing else on standard output
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     /// How many contacts the full load reads
     #[arg(long, default_value_t = 100_000)]
@@ -44,6 +54,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(What::Match(wanted)) = &arguments.what {
+        return linkage::run(wanted, arguments.json);
+    }
     prerequisites::check(&BUILD.iter().collect::<Vec<_>>())?;
     let workspace = Workspace::read()?;
     let children = Children::default();

@@ -35,7 +35,7 @@ pub fn name_agrees(a: &str, b: &str) -> bool {
 
 /// Lower case, without the marks of Latin, Greek and Cyrillic letters.  The
 /// marks of other scripts are vowels and stay.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     let lower = name.to_lowercase().replace('ς', "σ");
     let bare: String = lower
         .nfkd()
