@@ -6,7 +6,7 @@ use concord_core::ports::Clock;
 use concord_core::schema::MergeRule;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use super::World;
 
 fn person(mail: &str, first: &str, last: &str) -> Value {
     json!({"mail": mail, "first": first, "last": last})

@@ -3,7 +3,7 @@
 use concord_engine::config::Direction;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use super::World;
 
 /// An audience: members have a status and a time, and nobody is put into it
 /// without a recorded opt-in.

@@ -9,7 +9,8 @@ use concord_core::ports::Store;
 use concord_engine::run::Request;
 use serde_json::{Value, json};
 
-use crate::world::{Behaviour, Death, Faulty, World};
+use super::World;
+use crate::world::{Behaviour, Death, Faulty};
 
 /// What every system holds, without its own ids.
 fn ends(world: &World) -> BTreeMap<String, Vec<String>> {

@@ -7,7 +7,8 @@ use concord_core::Fault;
 use concord_engine::config::Direction;
 use serde_json::{Value, json};
 
-use crate::world::{Behaviour, World};
+use super::World;
+use crate::world::Behaviour;
 
 fn upper(field: &str, value: &Value) -> Value {
     match value.as_str() {

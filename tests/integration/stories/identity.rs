@@ -5,7 +5,7 @@ use concord_core::state::Verdict;
 use concord_engine::review::Choice;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use super::World;
 
 fn person(mail: &str, first: &str, last: &str) -> Value {
     json!({"mail": mail, "first": first, "last": last})

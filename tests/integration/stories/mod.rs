@@ -1,7 +1,11 @@
 //! Stories: people edit, hubs sync, and the end is what the people expect.
+//! They are compiled once for each database, whose module says what a world is.
 
 mod agreement;
 mod consent;
 mod crash;
 mod doubt;
 mod identity;
+mod tenants;
+
+use super::World;

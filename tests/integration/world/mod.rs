@@ -2,10 +2,10 @@
 //! clock that a test moves, and the real engine on the real store.
 
 mod faulty;
+mod ground;
 mod system;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,19 +13,20 @@ use async_trait::async_trait;
 use concord_core::ports::{Clock, Store};
 use concord_core::schema::MergeRule;
 use concord_core::state::ConnectionRow;
-use concord_core::{Changeset, ConnectionId, FieldName, Kind, TenantId, Timestamp};
+use concord_core::{Changeset, ConnectionId, FieldName, Kind, Timestamp};
 use concord_engine::config::Direction;
 use concord_engine::hub::{Connection, Options, Stream};
 use concord_engine::progress::Unwatched;
 use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
-use concord_store::{SqliteStore, StoreOptions};
+use concord_store::SqlStore;
 use concord_sync::mapping::Mapping;
 use concord_sync::scene::Rules;
 use concord_sync::schemas;
 use concord_sync::scope::Filter;
 
 pub use faulty::{Death, Faulty};
+pub use ground::{Ground, OnFile, OnServer};
 pub use system::{Behaviour, HONEST, System};
 
 /// A clock that only moves when somebody sleeps or the test says so.
@@ -71,22 +72,26 @@ streams:
       tags: { path: tags, set: {} }
 ";
 
-pub struct World {
+pub struct World<G> {
     pub clock: Arc<WorldClock>,
     pub systems: Vec<Arc<System>>,
     pub rules: Vec<(&'static str, MergeRule)>,
     mappings: BTreeMap<String, String>,
     filters: BTreeMap<String, (Filter, Filter)>,
     directions: BTreeMap<String, Direction>,
-    folder: tempfile::TempDir,
+    pub ground: G,
 }
 
-impl World {
+impl<G: Ground> World<G> {
     pub fn new(names: &[&str]) -> Self {
         Self::with(names.iter().map(|name| (*name, Behaviour::default())))
     }
 
     pub fn with<'a>(systems: impl IntoIterator<Item = (&'a str, Behaviour)>) -> Self {
+        Self::on(G::fresh(), systems)
+    }
+
+    pub fn on<'a>(ground: G, systems: impl IntoIterator<Item = (&'a str, Behaviour)>) -> Self {
         let start = Timestamp::parse("2026-11-01T08:00:00Z").unwrap();
         let clock = Arc::new(WorldClock(Mutex::new(start)));
         let systems = systems
@@ -100,7 +105,7 @@ impl World {
             mappings: BTreeMap::new(),
             filters: BTreeMap::new(),
             directions: BTreeMap::new(),
-            folder: tempfile::tempdir().unwrap(),
+            ground,
         }
     }
 
@@ -123,17 +128,8 @@ impl World {
             .unwrap()
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.folder.path().join("concord.db")
-    }
-
-    pub async fn store(&self) -> Arc<SqliteStore> {
-        let options = StoreOptions::default();
-        Arc::new(
-            SqliteStore::open(&self.database(), TenantId(1), options)
-                .await
-                .unwrap(),
-        )
+    pub async fn store(&self) -> Arc<SqlStore> {
+        Arc::new(self.ground.open().await)
     }
 
     /// A hub as a fresh process would open it.

@@ -1,0 +1,6 @@
+//! The stories on PostgreSQL.
+
+pub type World = crate::world::World<crate::world::OnServer>;
+
+#[path = "../stories/mod.rs"]
+mod stories;

@@ -1,0 +1,6 @@
+//! The stories on SQLite.
+
+pub type World = crate::world::World<crate::world::OnFile>;
+
+#[path = "../stories/mod.rs"]
+mod stories;
