@@ -170,6 +170,8 @@ pub struct IntentFilter {
     pub entity: Option<EntityId>,
     pub run: Option<RunId>,
     pub open_only: bool,
+    /// Only those of which a request has left, whatever became of it.
+    pub left_only: bool,
     pub state: Option<IntentState>,
     pub after: Option<IntentId>,
     /// At most so many; 0 means all.

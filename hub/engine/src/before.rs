@@ -124,14 +124,16 @@ fn alike(held: &Value, sent: &Value) -> bool {
 }
 
 impl Lane<'_> {
-    /// Creates that were sent and have no answer.
+    /// Creates that were sent and have no answer.  All of them: behind however
+    /// many that have not left, one may stand that has arrived.
     async fn open_creates(&self) -> Result<Vec<Intent>, EngineError> {
         let filter = IntentFilter {
-            limit: 1_000,
+            left_only: true,
+            limit: 0,
             ..self.open_intents()
         };
         let mut intents = self.hub.store.intents(&filter).await?;
-        intents.retain(|i| i.action == IntentAction::Create && i.sent_at.is_some());
+        intents.retain(|intent| intent.action == IntentAction::Create);
         Ok(intents)
     }
 }

@@ -12,9 +12,9 @@ use concord_core::state::{
 };
 use concord_core::{Changeset, EntityId, Fault, FieldName, Fields, RemoteId};
 use concord_sync::absence::Noticed;
-use concord_sync::emit;
 use concord_sync::observe::ReadKind;
 use concord_sync::scene::{Held, Scene};
+use concord_sync::{confirm, emit};
 
 use crate::around::Around;
 use crate::error::EngineError;
@@ -204,6 +204,10 @@ impl Sender<'_> {
             };
             let link = around.link(&entity.id, lane.id(), lane.name()).cloned();
             let held = around.held(&entity.id);
+            if confirm::withdraw_held(&mut intent, &held) {
+                out.intents.push(intent);
+                continue;
+            }
             if is_moot(&intent, &entity, link.as_ref(), &held, &lane.scene(&known)) {
                 self.sent.outdated += 1;
                 intent.state = IntentState::Dropped;

@@ -246,6 +246,23 @@ pub fn refused(intent: &mut Intent, link: Option<&mut Link>, fields: &[FieldName
     close(intent, state, reason);
 }
 
+/// What was to be sent once more to settle a doubt, and is held by now, is not
+/// sent: the doubt is settled by reading alone, and what is found in a held
+/// field is taken for a person's.  Says whether that is so.
+pub fn withdraw_held(intent: &mut Intent, held: &Held) -> bool {
+    let is_held = |name: &String| held.holds(&FieldName::new(name));
+    if intent.seen.is_empty() || !intent.values.keys().any(is_held) {
+        return false;
+    }
+    intent.seen.clear();
+    close(
+        intent,
+        IntentState::InDoubt,
+        "held since: settled by reading, not by sending once more",
+    );
+    true
+}
+
 /// A link for a record that a create of ours made.
 pub fn new_link(intent: &Intent, answer: &Applied, scene: &Scene<'_>) -> Link {
     Link {

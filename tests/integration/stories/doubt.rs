@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use concord_core::Fault;
+use concord_core::ports::{Clock, Store};
+use concord_core::state::{Hold, Intent, IntentAction, IntentState};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, RemoteId, RunId, Timestamp,
+};
 use concord_engine::config::Direction;
 use serde_json::{Value, json};
 
@@ -210,5 +214,102 @@ async fn a_dead_connection_does_not_stop_the_others() {
         world.system("b").value(&ids[1], "title"),
         json!("CTO"),
         "nothing was lost"
+    );
+}
+
+/// A write as the hub keeps it.
+fn intent(id: i64, entity: i64, action: IntentAction, values: Value) -> Intent {
+    Intent {
+        id: IntentId(id),
+        run: RunId(1),
+        connection: ConnectionId(2),
+        stream: "people".into(),
+        entity: EntityId::new("person", entity),
+        remote_id: None,
+        action,
+        state: IntentState::New,
+        values: values.as_object().unwrap().clone(),
+        before: Fields::new(),
+        payload: Fields::new(),
+        seen: Fields::new(),
+        base_version: None,
+        answer_version: None,
+        created_at: Timestamp::ZERO,
+        sent_at: None,
+        deadline: None,
+        not_before: None,
+        attempts: 0,
+        reason: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_create_in_doubt_is_recognised_behind_however_many_other_writes() {
+    let (world, ..) = agreed(Behaviour::default()).await;
+    let mut out = Changeset::durable();
+    for n in 0..1_100 {
+        out.intents.push(intent(
+            10_000 + n,
+            50_000 + n,
+            IntentAction::Update,
+            json!({}),
+        ));
+    }
+    let mut create = intent(20_000, 1, IntentAction::Create, json!({}));
+    create.payload = json!({"mail": "new@example.com"})
+        .as_object()
+        .unwrap()
+        .clone();
+    create.state = IntentState::InDoubt;
+    create.sent_at = Some(world.clock.now());
+    // It cannot be looked for yet: its record comes with a page first.
+    create.not_before = Some(world.clock.now().plus(Duration::from_secs(86_400)));
+    out.intents.push(create);
+    world.store().await.commit(&out).await.unwrap();
+    world
+        .system("b")
+        .add(json!({"mail": "new@example.com", "first": "New", "last": "One"}));
+    let report = world.sync().await;
+    assert_eq!(report.streams["b/people"].read.records, 1, "{report:#?}");
+    assert_eq!(report.streams["b/people"].read.new, 0, "{report:#?}");
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_once_more_is_not_when_it_is_held_meanwhile() {
+    // P12: a write in doubt came upon a third value, and before it is sent once
+    // more the field is held.
+    let (world, a, b) = agreed(Behaviour::default()).await;
+    world.system("a").edit(&a, json!({"title": "Head"}));
+    world.sync().await;
+    world.system("b").edit(&b, json!({"title": "HEAD"}));
+    let store = world.store().await;
+    let entity = EntityId::new("person", 1);
+    let mut again = intent(
+        20_000,
+        1,
+        IntentAction::Update,
+        json!({"job_title": "Head"}),
+    );
+    again.remote_id = Some(RemoteId::new(&b));
+    again.seen = json!({"job_title": "HEAD"}).as_object().unwrap().clone();
+    again.sent_at = Some(world.clock.now());
+    let mut out = Changeset::durable();
+    out.intents.push(again);
+    out.holds.push(Hold {
+        entity: entity.clone(),
+        field: Some("job_title".into()),
+        reason: "a person thinks about it".into(),
+        at: world.clock.now(),
+    });
+    store.commit(&out).await.unwrap();
+    world.writes();
+    world.clock.advance(Duration::from_secs(600));
+    let report = world.sync().await;
+    assert_eq!(world.writes(), 0, "{report:#?}");
+    assert_eq!(world.system("b").value(&b, "title"), json!("HEAD"));
+    let open = store.open_intents_of(&[entity]).await.unwrap();
+    assert!(
+        open.is_empty(),
+        "the doubt is settled by reading: {open:#?}"
     );
 }

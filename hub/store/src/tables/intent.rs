@@ -127,6 +127,9 @@ pub(crate) fn select(tenant: TenantId, filter: &IntentFilter) -> Statement {
         // A literal, so that the partial index is found.
         text.push_str(" AND is_open = 1");
     }
+    if filter.left_only {
+        text.push_str(" AND sent_at IS NOT NULL");
+    }
     if let Some(state) = filter.state {
         text.push_str(&format!(" AND state = '{}'", state.word()));
     }

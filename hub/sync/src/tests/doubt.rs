@@ -5,7 +5,7 @@
 use concord_core::state::Winner;
 
 use super::*;
-use crate::confirm::{Next, resolve};
+use crate::confirm::{Next, resolve, withdraw_held};
 
 mod several;
 
@@ -264,6 +264,22 @@ fn a_field_on_hold_is_not_sent_over_again() {
 }
 
 /// Sets in doubt: stored, sent, read → canonical set, `sent`.
+#[test]
+fn p12_a_field_held_before_it_is_sent_again_is_settled_by_reading() {
+    let mut case = title("third");
+    case.resolve(Next::Replay);
+    let withdraw = |case: &mut Case| withdraw_held(&mut case.intent, &holding(&case.held));
+    assert!(!withdraw(&mut case), "nothing is held");
+    assert_eq!(case.intent.state, IntentState::New);
+    case.held = vec!["job_title"];
+    assert!(withdraw(&mut case));
+    assert_eq!(case.intent.state, IntentState::InDoubt);
+    let out = case.resolve(Next::Closed);
+    assert_eq!(out.conflicts[0].remote, "third");
+    assert_eq!(out.conflicts[0].winner, Winner::Held);
+    assert_eq!(case.entity.value("job_title"), "new");
+}
+
 fn check_set(stored: Value, sent: Value, read: Value, expect: [Value; 2]) {
     let mut case = doubt("tags", "tags", stored, sent, read.clone()).late();
     let out = case.resolve(Next::Closed);
