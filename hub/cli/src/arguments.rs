@@ -69,6 +69,12 @@ pub enum Command {
     /// List conflicts and settle those that are held
     #[command(subcommand)]
     Conflicts(commands::conflicts::Command),
+    /// List what is held, and let go of a fight that was stopped
+    #[command(subcommand)]
+    Holds(commands::holds::Command),
+    /// Try other rules on the conflicts on record, before they go live
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
     /// List records that may be several customers, or none, and say who they are
     #[command(subcommand)]
     Matches(commands::matches::Command),

@@ -63,6 +63,8 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
         Command::Why(arguments) => commands::why::run(&cli, &arguments).await,
         Command::Conflicts(command) => commands::conflicts::run(&cli, &command).await,
+        Command::Holds(command) => commands::holds::run(&cli, &command).await,
+        Command::Policy(command) => commands::policy::run(&cli, &command).await,
         Command::Matches(command) => commands::matches::run(&cli, &command).await,
         Command::Verify(arguments) => commands::verify::run(&cli, &arguments).await,
         Command::Plugin(command) => commands::plugin::run(&cli, &command).await,

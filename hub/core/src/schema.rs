@@ -97,6 +97,10 @@ pub enum MergeRule {
     Latest,
     /// A person decides.
     Hold,
+    /// The longer text; of two of one length, the later.
+    Longest,
+    /// The group with more of its members filled in; of two alike, the later.
+    MostComplete,
     /// An opt-out beats every older or undated opt-in.
     Consent,
 }

@@ -253,6 +253,22 @@ pub struct Conflict {
     pub at: Timestamp,
     /// Who decided a held one, and for what.
     pub decision: Option<Decision>,
+    /// Where the two values came from; none of a conflict that was recorded
+    /// before this was kept.
+    pub provenance: Option<Provenance>,
+}
+
+/// Who put the two values of a conflict where they are, and when, so that other
+/// rules can be tried on them later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Of the canonical value.
+    pub origin: Origin,
+    pub after: Timestamp,
+    pub until: Timestamp,
+    /// Of the system's value.
+    pub edited_after: Timestamp,
+    pub edited_until: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

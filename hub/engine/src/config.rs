@@ -44,9 +44,33 @@ pub struct ConnectionConfig {
     /// Lenses in place of the connector's own, in the form of a mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Value>,
+    /// How many seconds this system's clock may be off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew: Option<u32>,
+    /// Who wins a conflict over what this connection says, where it is not the
+    /// general rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<Kind, BTreeMap<FieldName, MergeRule>>,
     /// The account's own limits in place of the manifest's, class by class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<manifest::Quota>,
+}
+
+impl ConnectionConfig {
+    /// An account of this connector, with everything else as it is by default.
+    pub fn of(connector: &str) -> Self {
+        Self {
+            connector: connector.to_owned(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            network: Network::default(),
+            streams: BTreeMap::new(),
+            mapping: None,
+            clock_skew: None,
+            rules: BTreeMap::new(),
+            quotas: Vec::new(),
+        }
+    }
 }
 
 /// Where a secret is read from at each start.
@@ -93,7 +117,7 @@ impl Direction {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StreamConfig {
     #[serde(default)]
@@ -104,9 +128,25 @@ pub struct StreamConfig {
     /// Which entities are written there.
     #[serde(default, skip_serializing_if = "is_open")]
     pub write: Filter,
+    /// Who wins a conflict over what this stream says, where it is not the
+    /// connection's or the general rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<FieldName, MergeRule>,
     /// False: records are updated there but never created.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub create: bool,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            direction: Direction::Both,
+            read: Filter::default(),
+            write: Filter::default(),
+            rules: BTreeMap::new(),
+            create: true,
+        }
+    }
 }
 
 fn is_open(filter: &Filter) -> bool {

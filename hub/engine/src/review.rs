@@ -1,13 +1,21 @@
 //! What people decide: held conflicts and ambiguous matches.
 
+use std::collections::BTreeSet;
+
 use concord_core::ports::{ConflictFilter, Sequence};
 use concord_core::schema::FieldKind;
-use concord_core::state::{Conflict, Decision, Origin, Review, Verdict, Winner};
-use concord_core::{Changeset, EntityId, RunId, Value};
+use concord_core::state::{
+    Cell, Conflict, Decision, EntityState, LinkState, Origin, Review, Verdict, Winner,
+};
+use concord_core::{Changeset, Entity, EntityId, RunId, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::hub::Hub;
+use crate::why::Story;
+
+/// Conflicts are looked through in pages, because there may be very many.
+const PAGE: u32 = 1_000;
 
 /// How a person settles a held conflict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,37 +26,166 @@ pub enum Choice {
     Value(Value),
 }
 
+/// What one decision for all alike came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Alike {
+    pub decided: Vec<Conflict>,
+    /// Those that cannot be decided any more, with the reason of each.
+    pub skipped: Vec<(i64, String)>,
+}
+
+/// A conflict with everything around it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    pub conflict: Conflict,
+    /// The name of the connection that brought it up.
+    pub connection: String,
+    /// How many other held conflicts are like it.
+    pub alike: u64,
+    /// Why there is nothing to decide any more, if so.
+    pub undecidable: Option<String>,
+    pub story: Story,
+}
+
 impl Hub {
     /// Settles one held conflict: the field takes the chosen value, its hold is
     /// lifted, and emit sees what each system is owed.
-    pub async fn resolve_conflict(
+    pub async fn decide_conflict(
         &self,
         id: i64,
         choice: &Choice,
         by: &str,
     ) -> Result<Conflict, EngineError> {
-        let mut conflict = self.conflict(id).await?;
+        let conflict = self.conflict(id).await?;
         if conflict.winner != Winner::Held || conflict.decision.is_some() {
             return Err(EngineError::Refused(format!(
                 "conflict {id} is settled already"
             )));
         }
-        let ids = std::slice::from_ref(&conflict.entity);
-        let Some(mut entity) = self.store.entities(ids).await?.pop() else {
-            return Err(EngineError::Refused(format!(
-                "{} is not there any more, so there is nothing to decide",
-                conflict.entity
-            )));
+        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
+        self.settle(conflict, choice, by, run).await
+    }
+
+    /// Settles every held conflict that is like this one: over the same field of
+    /// the same kind, brought up by the same stream.  What cannot be decided any
+    /// more is told with its reason and keeps no other one waiting.
+    pub async fn decide_alike(
+        &self,
+        id: i64,
+        choice: &Choice,
+        by: &str,
+    ) -> Result<Alike, EngineError> {
+        if let Choice::Value(_) = choice {
+            return Err(EngineError::Refused(
+                "a value typed by hand is for one record: take canonical or remote for all alike"
+                    .into(),
+            ));
+        }
+        let model = self.conflict(id).await?;
+        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
+        let mut done = Alike::default();
+        let mut settled = BTreeSet::new();
+        for conflict in self.alike(&model).await? {
+            // One decision settles all conflicts of its field.
+            if settled.contains(&conflict.entity) {
+                continue;
+            }
+            let (number, entity) = (conflict.id, conflict.entity.clone());
+            match self.settle(conflict, choice, by, run).await {
+                Ok(conflict) => {
+                    settled.insert(entity);
+                    done.decided.push(conflict);
+                }
+                Err(EngineError::Refused(reason)) => done.skipped.push((number, reason)),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(done)
+    }
+
+    /// The held conflicts like this one, itself included where it is held.
+    pub async fn alike(&self, model: &Conflict) -> Result<Vec<Conflict>, EngineError> {
+        let mut filter = ConflictFilter {
+            held_only: true,
+            limit: PAGE,
+            ..ConflictFilter::default()
         };
+        let mut alike = Vec::new();
+        loop {
+            let page = self.store.conflicts(&filter).await?;
+            let Some(last) = page.last() else {
+                return Ok(alike);
+            };
+            filter.after = Some(last.id);
+            alike.extend(page.into_iter().filter(|held| {
+                held.entity.kind == model.entity.kind
+                    && held.field == model.field
+                    && held.link.connection == model.link.connection
+                    && held.link.stream == model.link.stream
+            }));
+        }
+    }
+
+    /// Everything that a person wants to see before deciding a conflict.
+    pub async fn explain_conflict(&self, id: i64) -> Result<Explained, EngineError> {
+        let conflict = self.conflict(id).await?;
+        let alike = self.alike(&conflict).await?;
+        let undecidable = self
+            .decidable(&conflict)
+            .await
+            .err()
+            .map(|reason| reason.to_string());
+        let story = self.why(&conflict.entity, conflict.field.as_str()).await?;
+        Ok(Explained {
+            connection: self.name_of(&Origin::Connection(conflict.link.connection)),
+            alike: alike.iter().filter(|other| other.id != id).count() as u64,
+            conflict,
+            undecidable,
+            story,
+        })
+    }
+
+    /// The entity of a conflict, where there is still something to decide.
+    async fn decidable(&self, conflict: &Conflict) -> Result<Entity, EngineError> {
+        let id = &conflict.entity;
+        let refused = |text: String| Err(EngineError::Refused(text));
+        let entity = self.store.entities(std::slice::from_ref(id)).await?.pop();
+        let Some(entity) = entity else {
+            return refused(format!(
+                "{id} is not there any more, so there is nothing to decide"
+            ));
+        };
+        match &entity.state {
+            EntityState::Deleted => refused(format!(
+                "{id} was deleted meanwhile, so there is nothing to decide"
+            )),
+            EntityState::MergedInto(number) => refused(format!(
+                "{id} was merged into {}/{number} meanwhile: decide what that holds with \
+                 `concord conflicts list --entity {}/{number}`",
+                id.kind, id.kind
+            )),
+            EntityState::Unmatched | EntityState::Live => Ok(entity),
+        }
+    }
+
+    async fn settle(
+        &self,
+        mut conflict: Conflict,
+        choice: &Choice,
+        by: &str,
+        run: RunId,
+    ) -> Result<Conflict, EngineError> {
+        let mut entity = self.decidable(&conflict).await?;
+        let field = conflict.field.clone();
         let value = match choice {
-            Choice::Canonical => entity.value(conflict.field.as_str()).clone(),
-            Choice::Remote => conflict.remote.clone(),
+            Choice::Canonical => entity.value(field.as_str()).clone(),
+            Choice::Remote => self.still_there(&conflict).await?,
             Choice::Value(value) => self.checked(&conflict, value)?,
         };
         let now = self.clock.now();
         let keys = self.keys_of(&entity);
-        let old = entity.value(conflict.field.as_str()).clone();
-        let cell = concord_core::state::Cell {
+        let old = entity.value(field.as_str()).clone();
+        let cell = Cell {
             value: value.clone(),
             origin: Origin::Person(by.to_owned()),
             after: now,
@@ -56,7 +193,7 @@ impl Hub {
             changes: 0,
             fight_since: now,
         };
-        entity.cells.insert(conflict.field.clone(), cell);
+        entity.cells.insert(field.clone(), cell);
         entity.dirty = true;
         conflict.decision = Some(Decision {
             by: by.to_owned(),
@@ -64,14 +201,13 @@ impl Hub {
             value: value.clone(),
         });
         let mut out = Changeset::durable();
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
-        let changes = vec![(conflict.field.clone(), old, value)];
+        let changes = vec![(field.clone(), old, value)];
         out.events.push(
             self.decided(&entity.id, run, by, "decided".into(), changes)
                 .await?,
         );
         out.holds_cleared
-            .push((conflict.entity.clone(), Some(conflict.field.clone())));
+            .push((conflict.entity.clone(), Some(field)));
         // Later conflicts of the same field are settled by the same decision.
         for mut other in self.held_of(&conflict).await? {
             other.decision.clone_from(&conflict.decision);
@@ -81,6 +217,26 @@ impl Hub {
         out.entities.push(entity);
         self.store.commit(&out).await?;
         Ok(conflict)
+    }
+
+    /// The system's value of a conflict, unless its record was deleted meanwhile:
+    /// then nobody vouches for it any more, and it has to be typed.
+    async fn still_there(&self, conflict: &Conflict) -> Result<Value, EngineError> {
+        let key = &conflict.link;
+        let ids = std::slice::from_ref(&key.remote_id);
+        let links = self.store.links(key.connection, &key.stream, ids).await?;
+        let gone = links
+            .iter()
+            .any(|link| matches!(link.state, LinkState::Gone | LinkState::Merged));
+        if links.is_empty() || gone {
+            return Err(EngineError::Refused(format!(
+                "record {} of {} was deleted there meanwhile: take canonical, or give the value \
+                 with value=JSON",
+                key.remote_id,
+                self.name_of(&Origin::Connection(key.connection))
+            )));
+        }
+        Ok(conflict.remote.clone())
     }
 
     async fn conflict(&self, id: i64) -> Result<Conflict, EngineError> {

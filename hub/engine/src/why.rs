@@ -1,7 +1,7 @@
 //! The whole story of one value.
 
 use concord_core::ports::{ConflictFilter, IntentFilter};
-use concord_core::state::{Conflict, Event, Hold, Intent, Link, Origin};
+use concord_core::state::{Conflict, Event, Hold, Intent, IntentState, Link, Origin};
 use concord_core::{EntityId, Timestamp, Value};
 use serde::Serialize;
 
@@ -20,6 +20,25 @@ pub struct Holding {
     /// The remote fields as the system gave them.
     pub stored: Value,
     pub refused: bool,
+    /// When the read that shows this was started, and when it last answered a
+    /// write of ours.
+    pub read: String,
+    pub written: Option<String>,
+    /// It was read again since our write and showed nothing new: an echo.
+    pub echoed: bool,
+}
+
+/// A write of the field that is on record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Write {
+    pub intent: i64,
+    pub connection: String,
+    pub stream: String,
+    pub state: IntentState,
+    pub from: Value,
+    pub to: Value,
+    pub time: String,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +63,8 @@ pub struct Story {
     pub steps: Vec<Step>,
     pub conflicts: Vec<Conflict>,
     pub holds: Vec<Hold>,
-    pub open: Vec<Intent>,
+    /// Every planned write of the field, the open ones last.
+    pub writes: Vec<Write>,
 }
 
 impl Hub {
@@ -73,7 +93,6 @@ impl Hub {
             .store
             .conflicts(&ConflictFilter {
                 entity: Some(id.clone()),
-                limit: 1_000,
                 ..Default::default()
             })
             .await?;
@@ -86,12 +105,14 @@ impl Hub {
         });
         let filter = IntentFilter {
             entity: Some(id.clone()),
-            open_only: true,
-            limit: 100,
             ..Default::default()
         };
-        let mut open = self.store.intents(&filter).await?;
-        open.retain(|intent| intent.values.contains_key(field));
+        let intents = self.store.intents(&filter).await?;
+        let mut writes: Vec<Write> = intents
+            .iter()
+            .filter_map(|intent| self.write(intent, field))
+            .collect();
+        writes.sort_by_key(|write| write.state.is_open());
         let cell = entity.cells.get(field);
         Ok(Story {
             entity: id.clone(),
@@ -113,7 +134,7 @@ impl Hub {
                 .collect(),
             conflicts,
             holds,
-            open,
+            writes,
         })
     }
 
@@ -133,6 +154,23 @@ impl Hub {
             sent: link.sent.get(field).cloned().unwrap_or_default(),
             stored: Value::Object(stored),
             refused: link.refused.contains_key(field),
+            read: link.read_at.to_string(),
+            written: link.written_at.map(|moment| moment.to_string()),
+            echoed: link.written_at.is_some_and(|moment| link.read_at > moment),
+        })
+    }
+
+    fn write(&self, intent: &Intent, field: &str) -> Option<Write> {
+        let to = intent.values.get(field)?.clone();
+        Some(Write {
+            intent: intent.id.0,
+            connection: self.name_of(&Origin::Connection(intent.connection)),
+            stream: intent.stream.to_string(),
+            state: intent.state,
+            from: intent.before.get(field).cloned().unwrap_or_default(),
+            to,
+            time: intent.sent_at.unwrap_or(intent.created_at).to_string(),
+            reason: intent.reason.clone(),
         })
     }
 

@@ -71,11 +71,18 @@ pub(crate) const NOTED: &str = "schema_migrations";
 /// transaction is over.  On SQLite there is one writer anyway.
 pub(crate) const SHARED_LOCK: &str = " FOR SHARE";
 
-const STEPS: &[(i64, &str, &str)] = &[(
-    1,
-    "state of a hub",
-    include_str!("../migrations/0001_state.sql"),
-)];
+const STEPS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "state of a hub",
+        include_str!("../migrations/0001_state.sql"),
+    ),
+    (
+        2,
+        "provenance of conflicts",
+        include_str!("../migrations/0002_provenance.sql"),
+    ),
+];
 
 /// Texts are compared byte by byte, as SQLite does: a locale's order would make
 /// a scan depend on the machine.

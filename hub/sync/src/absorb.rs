@@ -135,7 +135,7 @@ pub(crate) fn absorb_fields(
 /// was not in it came late through some index: nothing bounds it from below.
 fn edited(link: &Link, record: &RemoteRecord, read: Read, scene: &Scene<'_>) -> Interval {
     let until = record.modified_at.unwrap_or(read.started);
-    let is_late = until.plus(scene.rules.skew) < link.read_at;
+    let is_late = until.plus(scene.rules.skew_of(scene.connection)) < link.read_at;
     Interval {
         after: if is_late {
             Timestamp::ZERO

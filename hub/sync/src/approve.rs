@@ -7,8 +7,8 @@ use concord_core::{FieldName, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::absorb::Absorbed;
-use crate::decide::{Interval, Verdict, first_contact};
-use crate::field::put_cell;
+use crate::decide::{Challenger, Interval, Verdict, first_contact};
+use crate::field::{provenance, put_cell};
 use crate::normal;
 use crate::scene::Scene;
 
@@ -53,18 +53,27 @@ pub fn settle(
             continue;
         }
         let cell = entity.cells.get(&field);
-        let rule = scene.rules.of(&scene.mapping.kind, &lens.spec);
+        // Nobody saw the system's value before: it may have been there for long.
+        let edited = Interval {
+            after: Timestamp::ZERO,
+            until: link.modified_at.unwrap_or(link.read_at),
+        };
+        let challenger = Challenger {
+            origin: &origin,
+            edited,
+            value: &remote,
+            spec: &lens.spec,
+        };
+        let provenance = provenance(cell, edited);
         let verdict = match choice {
-            FirstContact::Rules => first_contact(scene.rules, rule, cell, &origin),
+            FirstContact::Rules => {
+                first_contact(scene.rules, scene.rule(&lens.spec), cell, challenger)
+            }
             FirstContact::Canonical => chosen(Winner::Canonical),
             FirstContact::Remote => chosen(Winner::Remote),
         };
         match verdict.winner {
             Winner::Remote => {
-                let edited = Interval {
-                    after: Timestamp::ZERO,
-                    until: link.modified_at.unwrap_or(link.read_at),
-                };
                 put_cell(
                     entity,
                     &field,
@@ -93,16 +102,21 @@ pub fn settle(
             winner: verdict.winner,
             at: scene.now,
             decision: None,
+            provenance,
         });
         result.debt = true;
     }
     result
 }
 
+/// A difference that a person decided when approving the plan, whatever the
+/// rules.
+pub(crate) const CHOSEN: &str = "first contact: chosen with the approved plan";
+
 fn chosen(winner: Winner) -> Verdict {
     Verdict {
         winner,
-        rule: "first contact: chosen with the approved plan".into(),
+        rule: CHOSEN.into(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Who wins when both sides changed a field since they last agreed.
 
-use concord_core::Timestamp;
+use std::cmp::Ordering;
+
 use concord_core::schema::MergeRule;
 use concord_core::state::{Cell, Origin, Winner};
+use concord_core::{FieldSpec, Timestamp, Value};
 
+use crate::normal;
 use crate::scene::Rules;
 
 /// When an edit happened: after the first moment, not after the second.
@@ -27,13 +30,21 @@ fn verdict(winner: Winner, rule: impl Into<String>) -> Verdict {
     }
 }
 
-/// Decides between the canonical cell and a value seen at `remote`.
+/// The value that a system puts against the canonical one.
+#[derive(Clone, Copy)]
+pub struct Challenger<'a> {
+    pub origin: &'a Origin,
+    pub edited: Interval,
+    pub value: &'a Value,
+    pub spec: &'a FieldSpec,
+}
+
+/// Decides between the canonical cell and a challenger.
 pub fn decide(
     rules: &Rules,
     rule: &MergeRule,
     cell: Option<&Cell>,
-    remote: &Origin,
-    edited: Interval,
+    remote: Challenger<'_>,
 ) -> Verdict {
     let Some(cell) = cell else {
         return verdict(Winner::Remote, "nothing stands against it");
@@ -42,32 +53,36 @@ pub fn decide(
         MergeRule::Hold => verdict(Winner::Held, "hold"),
         MergeRule::Owner(owners) => {
             let canonical = rules.rank(owners, &cell.origin);
-            let challenger = rules.rank(owners, remote);
+            let challenger = rules.rank(owners, remote.origin);
             let named = format!("owner({})", owners.join(", "));
             match (canonical, challenger) {
                 (Some(c), Some(r)) if c < r => verdict(Winner::Canonical, named),
                 (Some(_), Some(_)) | (None, Some(_)) => verdict(Winner::Remote, named),
                 (Some(_), None) => verdict(Winner::Canonical, named),
-                (None, None) => latest(rules, cell, remote, edited),
+                (None, None) => latest(rules, cell, remote),
             }
+        }
+        MergeRule::Longest | MergeRule::MostComplete => {
+            by_size(rule, cell, remote).unwrap_or_else(|| latest(rules, cell, remote))
         }
         // A consent is merged by its own rule before it comes here; were one
         // ever to come, the later statement stands.
-        MergeRule::Latest | MergeRule::Consent => latest(rules, cell, remote, edited),
+        MergeRule::Latest | MergeRule::Consent => latest(rules, cell, remote),
     }
 }
 
 /// The later edit, where the times tell.  A vendor's one modified-at per record
 /// only bounds the edit of a field from above, so overlapping intervals say
 /// nothing and a person decides.
-fn latest(rules: &Rules, cell: &Cell, remote: &Origin, edited: Interval) -> Verdict {
-    if &cell.origin == remote {
+fn latest(rules: &Rules, cell: &Cell, remote: Challenger<'_>) -> Verdict {
+    if &cell.origin == remote.origin {
         return verdict(Winner::Remote, "latest: the same system changed it again");
     }
-    if edited.after >= cell.until.plus(rules.skew) {
+    let skew = rules.skew_between(&cell.origin, remote.origin);
+    if remote.edited.after >= cell.until.plus(skew) {
         return verdict(Winner::Remote, "latest");
     }
-    if cell.after >= edited.until.plus(rules.skew) {
+    if cell.after >= remote.edited.until.plus(skew) {
         return verdict(Winner::Canonical, "latest");
     }
     verdict(
@@ -76,23 +91,54 @@ fn latest(rules: &Rules, cell: &Cell, remote: &Origin, edited: Interval) -> Verd
     )
 }
 
+/// The value that says more, where one does.
+fn by_size(rule: &MergeRule, cell: &Cell, remote: Challenger<'_>) -> Option<Verdict> {
+    let (size, words): (fn(&Value) -> usize, &str) = match rule {
+        MergeRule::Longest => (length, "longest"),
+        MergeRule::MostComplete => (filled, "most-complete"),
+        _ => return None,
+    };
+    let [ours, theirs] =
+        [&cell.value, remote.value].map(|value| size(&normal::normalise(remote.spec, value)));
+    match ours.cmp(&theirs) {
+        Ordering::Greater => Some(verdict(Winner::Canonical, words)),
+        Ordering::Less => Some(verdict(Winner::Remote, words)),
+        Ordering::Equal => None,
+    }
+}
+
+fn length(value: &Value) -> usize {
+    value.as_str().map_or(0, |text| text.chars().count())
+}
+
+/// How many members of a group say something.
+fn filled(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Object(members) => members.values().map(filled).sum(),
+        _ => 1,
+    }
+}
+
 /// Who wins a difference at first contact once the plan is approved: an owner,
-/// or what stands already.  Times say nothing of two values that never met.
+/// the value that says more where the rule asks for that, or what stands
+/// already.  Times say nothing of two values that never met.
 pub(crate) fn first_contact(
     rules: &Rules,
     rule: &MergeRule,
     cell: Option<&Cell>,
-    remote: &Origin,
+    remote: Challenger<'_>,
 ) -> Verdict {
     match rule {
         MergeRule::Owner(owners) => {
             let known = cell.and_then(|cell| rules.rank(owners, &cell.origin));
-            if known.is_some() || rules.rank(owners, remote).is_some() {
-                let whenever = Interval {
-                    after: Timestamp::ZERO,
-                    until: Timestamp::ZERO,
-                };
-                return decide(rules, rule, cell, remote, whenever);
+            if known.is_some() || rules.rank(owners, remote.origin).is_some() {
+                return decide(rules, rule, cell, remote);
+            }
+        }
+        MergeRule::Longest | MergeRule::MostComplete => {
+            if let Some(verdict) = cell.and_then(|cell| by_size(rule, cell, remote)) {
+                return verdict;
             }
         }
         MergeRule::Hold => return verdict(Winner::Held, "first contact: hold"),
@@ -107,6 +153,7 @@ pub(crate) fn first_contact(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schemas;
     use concord_core::ConnectionId;
     use serde_json::json;
 
@@ -122,6 +169,13 @@ mod tests {
 
     fn check(rule: &MergeRule, by: Origin, cell: Interval, edited: Interval, expect: Winner) {
         let rules = Rules::new([(ConnectionId(1), "a".into()), (ConnectionId(2), "b".into())]);
+        let schemas = schemas::builtin();
+        let remote = Challenger {
+            origin: &B,
+            edited,
+            value: &json!("y"),
+            spec: schemas.get("person").unwrap().field("job_title").unwrap(),
+        };
         let cell = Cell {
             value: json!("x"),
             origin: by,
@@ -131,7 +185,7 @@ mod tests {
             fight_since: Timestamp::ZERO,
         };
         assert_eq!(
-            decide(&rules, rule, Some(&cell), &B, edited).winner,
+            decide(&rules, rule, Some(&cell), remote).winner,
             expect,
             "{rule:?}"
         );
@@ -173,5 +227,65 @@ mod tests {
     #[test]
     fn hold_always_asks_a_person() {
         check(&MergeRule::Hold, A, secs(0, 1), secs(20, 30), Winner::Held);
+    }
+
+    /// A canonical value of `a` against a later one of `b`, and the reverse.
+    fn check_sizes(rule: &MergeRule, field: &str, ours: Value, theirs: Value, expect: Winner) {
+        let schemas = schemas::builtin();
+        let rules = Rules::default();
+        let shown = format!("{rule:?} {ours} {theirs}");
+        let cell = Cell {
+            value: ours,
+            origin: A,
+            after: Timestamp(0),
+            until: Timestamp(0),
+            changes: 0,
+            fight_since: Timestamp::ZERO,
+        };
+        let remote = Challenger {
+            origin: &B,
+            edited: secs(20, 30),
+            value: &theirs,
+            spec: schemas.get("person").unwrap().field(field).unwrap(),
+        };
+        let verdict = decide(&rules, rule, Some(&cell), remote);
+        assert_eq!(verdict.winner, expect, "{shown}");
+    }
+
+    #[test]
+    fn longest_takes_the_text_that_says_more_and_the_later_of_two_alike() {
+        let check = |ours: Value, theirs: Value, expect| {
+            check_sizes(&MergeRule::Longest, "job_title", ours, theirs, expect);
+        };
+        check(json!("Head of Sales"), json!("Head"), Winner::Canonical);
+        check(json!("Head"), json!("Head of Sales"), Winner::Remote);
+        check(json!("Head"), Value::Null, Winner::Canonical);
+        // White space says nothing.
+        check(json!("Chief"), json!("  CTO   "), Winner::Canonical);
+        check(json!("CTO"), json!("CFO"), Winner::Remote);
+    }
+
+    #[test]
+    fn most_complete_takes_the_address_with_more_of_it_filled_in() {
+        let check = |ours: Value, theirs: Value, expect| {
+            check_sizes(&MergeRule::MostComplete, "address", ours, theirs, expect);
+        };
+        let whole = json!({"street": "1 Main St", "city": "Bonn", "country": "DE"});
+        let half = json!({"street": "a very long street name", "city": ""});
+        check(whole.clone(), half.clone(), Winner::Canonical);
+        check(half, whole.clone(), Winner::Remote);
+        check(whole.clone(), Value::Null, Winner::Canonical);
+        let other = json!({"street": "2 Main St", "city": "Bonn", "country": "DE"});
+        check(whole, other, Winner::Remote);
+    }
+
+    #[test]
+    fn the_band_is_as_wide_as_the_worse_of_two_clocks() {
+        let mut rules = Rules::default();
+        rules.set_skew(ConnectionId(2), std::time::Duration::from_secs(60));
+        assert_eq!(rules.skew_between(&A, &B).as_secs(), 60);
+        assert_eq!(rules.skew_between(&A, &A).as_secs(), 2);
+        let person = Origin::Person("eve".into());
+        assert_eq!(rules.skew_between(&person, &B).as_secs(), 60);
     }
 }

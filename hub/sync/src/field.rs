@@ -3,13 +3,15 @@
 
 use concord_core::record::RemoteRecord;
 use concord_core::schema::{FieldKind, MergeRule, Shape};
-use concord_core::state::{Cell, Conflict, ConflictKind, Entity, Hold, Link, Origin, Winner};
+use concord_core::state::{
+    Cell, Conflict, ConflictKind, Entity, Hold, Link, Origin, Provenance, Winner,
+};
 use concord_core::{FieldName, Timestamp, Value};
 
 use crate::absorb::Absorbed;
-use crate::decide::{Interval, Verdict, decide, first_contact};
+use crate::decide::{Challenger, Interval, Verdict, decide, first_contact};
 use crate::lens::Lens;
-use crate::scene::{Scene, is_absent};
+use crate::scene::{Rules, Scene, is_absent};
 use crate::{consent, members, normal};
 
 /// What one field looks like on both sides before anything is decided.
@@ -77,7 +79,7 @@ impl Field<'_, '_> {
             self.sent(name, sight.remote.clone());
             return;
         }
-        let verdict = self.decide(lens);
+        let verdict = self.decide(lens, &sight.remote);
         self.conflict(lens, ConflictKind::Edit, base, &sight.remote, verdict);
     }
 
@@ -89,17 +91,33 @@ impl Field<'_, '_> {
         Origin::Connection(self.scene.connection)
     }
 
-    fn decide(&self, lens: &Lens) -> Verdict {
+    fn decide(&self, lens: &Lens, remote: &Value) -> Verdict {
+        self.judge(lens, remote, decide)
+    }
+
+    /// What a way of deciding says of a value, unless a person is asked already.
+    fn judge(
+        &self,
+        lens: &Lens,
+        remote: &Value,
+        way: fn(&Rules, &MergeRule, Option<&Cell>, Challenger<'_>) -> Verdict,
+    ) -> Verdict {
         if self.held {
             return held_already();
         }
+        let challenger = Challenger {
+            origin: &self.origin(),
+            edited: self.edited,
+            value: remote,
+            spec: &lens.spec,
+        };
         let cell = self.entity.cells.get(&lens.field);
-        let rule = self.rule(lens);
-        decide(self.scene.rules, rule, cell, &self.origin(), self.edited)
-    }
-
-    fn rule<'r>(&'r self, lens: &'r Lens) -> &'r MergeRule {
-        self.scene.rules.of(&self.scene.mapping.kind, &lens.spec)
+        way(
+            self.scene.rules,
+            self.scene.rule(&lens.spec),
+            cell,
+            challenger,
+        )
     }
 
     /// r = put(c), the declared rewriting included.
@@ -152,7 +170,7 @@ impl Field<'_, '_> {
     /// A value that a person put there while a write of ours was in doubt, and
     /// that the system holds no longer: its rule decides, as it does for an edit.
     pub fn overwritten(&mut self, lens: &Lens, base: Value, seen: Value) {
-        let mut verdict = self.decide(lens);
+        let mut verdict = self.decide(lens, &seen);
         verdict.rule.push_str("; found while a write was in doubt");
         let winner = verdict.winner;
         self.log(lens, ConflictKind::Edit, base, &seen, verdict);
@@ -181,6 +199,7 @@ impl Field<'_, '_> {
             winner: v.winner,
             at: self.scene.now,
             decision: None,
+            provenance: provenance(self.entity.cells.get(&lens.field), self.edited),
         });
     }
 
@@ -208,13 +227,7 @@ impl Field<'_, '_> {
         if is_absent(&lens.spec, remote) {
             self.sent(name, Value::Null);
         } else if self.scene.approved {
-            let verdict = match self.held {
-                true => held_already(),
-                false => {
-                    let cell = self.entity.cells.get(&lens.field);
-                    first_contact(self.scene.rules, self.rule(lens), cell, &self.origin())
-                }
-            };
+            let verdict = self.judge(lens, remote, first_contact);
             self.conflict(
                 lens,
                 ConflictKind::FirstContact,
@@ -338,11 +351,27 @@ impl Field<'_, '_> {
     }
 }
 
+/// Of a field that a person is asked about.
+pub(crate) const HELD_ALREADY: &str = "the field is held already";
+
 fn held_already() -> Verdict {
     Verdict {
         winner: Winner::Held,
-        rule: "the field is held already".into(),
+        rule: HELD_ALREADY.into(),
     }
+}
+
+/// Where the two values of a conflict come from; nothing where nobody put the
+/// canonical one there.
+pub(crate) fn provenance(cell: Option<&Cell>, edited: Interval) -> Option<Provenance> {
+    let cell = cell?;
+    Some(Provenance {
+        origin: cell.origin.clone(),
+        after: cell.after,
+        until: cell.until,
+        edited_after: edited.after,
+        edited_until: edited.until,
+    })
 }
 
 pub(crate) struct Put {

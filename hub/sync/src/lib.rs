@@ -23,6 +23,8 @@ pub mod matching;
 pub mod members;
 pub mod normal;
 pub mod observe;
+pub mod policy;
+pub mod rules;
 pub mod scene;
 pub mod schemas;
 pub mod scope;

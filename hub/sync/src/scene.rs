@@ -1,75 +1,15 @@
 //! What every decision looks at besides the records themselves, as one value.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use concord_core::manifest::Stream;
 use concord_core::schema::MergeRule;
-use concord_core::state::Origin;
-use concord_core::{ConnectionId, FieldName, FieldSpec, Kind, Timestamp, Value};
+use concord_core::{ConnectionId, FieldName, FieldSpec, Timestamp, Value};
 
 use crate::lens::{Lens, References};
 use crate::mapping::StreamMapping;
 use crate::normal;
-
-/// How conflicts are decided and when a fight is stopped.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    overrides: BTreeMap<(Kind, FieldName), MergeRule>,
-    names: BTreeMap<ConnectionId, String>,
-    /// How far two systems' clocks may be apart.
-    pub skew: Duration,
-    /// This many changes of one field within `fight_window` are a fight.
-    pub fight_limit: u32,
-    pub fight_window: Duration,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            overrides: BTreeMap::new(),
-            names: BTreeMap::new(),
-            skew: Duration::from_secs(2),
-            fight_limit: 10,
-            fight_window: Duration::from_secs(3600),
-        }
-    }
-}
-
-impl Rules {
-    pub fn new(names: impl IntoIterator<Item = (ConnectionId, String)>) -> Self {
-        Self {
-            names: names.into_iter().collect(),
-            ..Self::default()
-        }
-    }
-
-    /// An admin's rule in place of the schema's default.
-    pub fn set(&mut self, kind: Kind, field: FieldName, rule: MergeRule) {
-        self.overrides.insert((kind, field), rule);
-    }
-
-    pub fn of<'a>(&'a self, kind: &Kind, spec: &'a FieldSpec) -> &'a MergeRule {
-        self.overrides
-            .get(&(kind.clone(), spec.name.clone()))
-            .unwrap_or(&spec.merge)
-    }
-
-    /// Place of an origin in an `owner` list.  A person's decision at the hub
-    /// stands before every system.
-    pub(crate) fn rank(&self, owners: &[String], origin: &Origin) -> Option<usize> {
-        match origin {
-            Origin::Person(_) => Some(0),
-            Origin::Connection(id) => {
-                let name = self.names.get(id)?;
-                owners
-                    .iter()
-                    .position(|owner| owner == name)
-                    .map(|place| place + 1)
-            }
-        }
-    }
-}
+pub use crate::rules::Rules;
 
 /// The lens hashes of earlier mappings: `mapping hash → field → lens hash`.
 /// A link names the mapping that its bases were made with.
@@ -89,7 +29,14 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// Who wins a conflict over this field that this stream brings up.
+    pub fn rule(&self, spec: &'a FieldSpec) -> &'a MergeRule {
+        let kind = &self.mapping.kind;
+        self.rules
+            .of(self.connection, &self.stream.name, kind, spec)
+    }
+
     /// True where the bases of a field were made with another lens.
     pub(crate) fn lens_changed(&self, mapping_of_link: &str, lens: &Lens) -> bool {
         if mapping_of_link == self.mapping.hash {

@@ -106,7 +106,7 @@ async fn a_held_conflict_waits_for_a_person_and_then_goes_everywhere() {
     let held = world.store().await.conflicts(&filter).await.unwrap();
     assert_eq!(held.len(), 1, "{held:#?}");
     let hub = world.hub().await;
-    hub.resolve_conflict(held[0].id, &Choice::Value(json!("CIO")), "eve")
+    hub.decide_conflict(held[0].id, &Choice::Value(json!("CIO")), "eve")
         .await
         .unwrap();
     world.sync().await;

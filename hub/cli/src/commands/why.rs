@@ -3,8 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 use concord_core::EntityId;
-use concord_core::state::{Conflict, Winner};
-use concord_engine::why::{Holding, Step, Story};
+use concord_core::state::{Conflict, IntentState, Winner};
+use concord_engine::why::{Holding, Step, Story, Write};
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
@@ -29,7 +29,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     Ok(Ending::Fine)
 }
 
-fn words(story: &Story) -> String {
+pub fn words(story: &Story) -> String {
     let mut text = format!(
         "{} {} is {}\n",
         story.entity,
@@ -52,21 +52,31 @@ fn words(story: &Story) -> String {
         .map(|hold| format!("since {}: {}", hold.at, hold.reason))
         .collect();
     text += &section("Held:", &holds);
-    let open: Vec<String> = story
-        .open
-        .iter()
-        .map(|intent| {
-            let to = intent
-                .values
-                .get(&story.field)
-                .map_or_else(String::new, whole);
-            format!(
-                "write {} of {} to {}, {:?} {}",
-                intent.id, to, intent.stream, intent.state, intent.reason
-            )
-        })
-        .collect();
-    text + &section("Under way:", &open)
+    text + &section("Writes:", &lines(&story.writes, write))
+}
+
+fn write(write: &Write) -> String {
+    let state = match write.state {
+        IntentState::New => "not sent yet",
+        IntentState::Sent => "on its way",
+        IntentState::InDoubt => "in doubt",
+        IntentState::Done => "done",
+        IntentState::Dropped => "dropped",
+        IntentState::Failed => "refused",
+    };
+    let reason = match write.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!(
+        "{} #{} to {}/{}: {} → {}, {state}{reason}",
+        write.time,
+        write.intent,
+        write.connection,
+        write.stream,
+        whole(&write.from),
+        whole(&write.to)
+    )
 }
 
 fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
@@ -85,8 +95,13 @@ fn holding(holding: &Holding) -> String {
     } else {
         ""
     };
+    let seen = match (&holding.written, holding.echoed) {
+        (Some(written), true) => format!("written {written}, and seen so since"),
+        (Some(written), false) => format!("written {written}"),
+        (None, _) => format!("read {}", holding.read),
+    };
     format!(
-        "{connection}/{stream} {remote_id}: holds {}, agreed on {}{refused}",
+        "{connection}/{stream} {remote_id}: holds {}, agreed on {}{refused}; {seen}",
         whole(&holding.stored),
         whole(&holding.sent)
     )

@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use concord_core::ports::{Sequence, Store, StoreError};
-use concord_core::schema::MergeRule;
 use concord_core::state::ConnectionRow;
 use concord_core::{Changeset, ConnectionId, Value};
 use concord_engine::config::{Config, ConnectionConfig};
-use concord_sync::mapping::expected;
-use concord_sync::schemas::Schemas;
 use serde::Serialize;
 
 use super::blueprint;
@@ -18,6 +15,7 @@ use super::config::{self, ConfigError};
 use super::hub::schemas;
 use super::plugins::{self, Plugins};
 use super::problem::Problems;
+use super::rules::{self, Carried};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -71,7 +69,7 @@ pub fn check(config: &Config, named: Option<&PathBuf>) -> Result<(), Problems> {
             return Err(problems);
         }
     };
-    check_rules(config, &schemas, &mut problems);
+    let mut carried = Carried::default();
     let plugins = Plugins::look(plugins::folders(named, &config.plugins));
     for (name, wish) in &config.connections {
         let place = format!("connections.{name}");
@@ -83,6 +81,7 @@ pub fn check(config: &Config, named: Option<&PathBuf>) -> Result<(), Problems> {
             Ok(found) => match blueprint::draw(&place, wish, found, &schemas) {
                 Err(more) => problems.join(more),
                 Ok(blueprint) => {
+                    carried.add(name, &blueprint.streams);
                     if let Err(broken) = blueprint.mapping.check_laws() {
                         problems.add(format!("{place}.mapping"), broken);
                     }
@@ -90,6 +89,7 @@ pub fn check(config: &Config, named: Option<&PathBuf>) -> Result<(), Problems> {
             },
         }
     }
+    rules::check(config, &schemas, &carried, &mut problems);
     problems.or(())
 }
 
@@ -98,39 +98,6 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_alphanumeric() || "-_.".contains(c))
-}
-
-fn check_rules(config: &Config, schemas: &Schemas, problems: &mut Problems) {
-    let connections: Vec<&str> = config.connections.keys().map(String::as_str).collect();
-    for (kind, rules) in &config.rules {
-        let Some(schema) = schemas.get(kind.as_str()) else {
-            let kinds: Vec<&str> = schemas.iter().map(|schema| schema.kind.as_str()).collect();
-            let hint = expected(kind.as_str(), &kinds);
-            problems.add(
-                format!("rules.{kind}"),
-                format!("there is no such kind; {hint}"),
-            );
-            continue;
-        };
-        for (field, rule) in rules {
-            let place = format!("rules.{kind}.{field}");
-            if schema.field(field.as_str()).is_none() {
-                let fields: Vec<&str> = schema.fields.keys().map(|name| name.as_str()).collect();
-                let hint = expected(field.as_str(), &fields);
-                problems.add(&place, format!("a {kind} has no such field; {hint}"));
-            }
-            let MergeRule::Owner(owners) = rule else {
-                continue;
-            };
-            for owner in owners
-                .iter()
-                .filter(|owner| !connections.contains(&owner.as_str()))
-            {
-                let hint = expected(owner, &connections);
-                problems.add(&place, format!("there is no connection '{owner}'; {hint}"));
-            }
-        }
-    }
 }
 
 /// Writes the configuration down.  The caller holds the lease and has checked
@@ -356,14 +323,6 @@ connections:
                 assert!(problems.contains(part), "{text}: {problems}");
             }
         };
-        check(
-            "rules: { persn: {} }",
-            &["rules.persn", "did you mean 'person'"],
-        );
-        check(
-            "rules: { person: { emial: hold } }",
-            &["rules.person.emial", "'email'"],
-        );
         check(
             "rules: { person: { email: { owner: [crm] } } }",
             &["rules.person.email", "no connection 'crm'"],

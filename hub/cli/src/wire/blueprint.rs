@@ -268,10 +268,7 @@ impl Drawing<'_> {
             );
             return None;
         };
-        let default = StreamConfig {
-            create: true,
-            ..StreamConfig::default()
-        };
+        let default = StreamConfig::default();
         let wish = self.config.streams.get(name).unwrap_or(&default);
         let schema = self.schemas.get(mapping.kind.as_str());
         let is_field = |name: &str| schema.is_some_and(|schema| schema.field(name).is_some());

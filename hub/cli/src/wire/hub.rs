@@ -15,12 +15,12 @@ use concord_engine::tokens::StaticTokens;
 use concord_engine::{EngineError, Hub};
 use concord_host::{Host, HostError, HostOptions, Limits, Runtime};
 use concord_net::{ConnectionHttp, Tls};
-use concord_sync::scene::Rules;
 use concord_sync::schemas::{self, AddFieldError, Schemas};
 
 use super::blueprint::{self, Blueprint};
 use super::config::{self, ConfigError};
 use super::plugins::{self, Plugins};
+use super::rules::{self, Carried};
 use super::secrets;
 use super::unusable::Unusable;
 
@@ -76,10 +76,11 @@ pub async fn build(parts: Parts) -> Result<Hub, WireError> {
     let config = config::stored(parts.store.as_ref()).await?;
     let schemas = schemas(&config)?;
     let rows = parts.store.connections().await?;
-    let mut rules = Rules::new(rows.iter().map(|row| (row.id, row.name.clone())));
-    for (kind, fields) in &config.rules {
-        for (field, rule) in fields {
-            rules.set(kind.clone(), field.clone(), rule.clone());
+    // A removed connection still owns what it said, unless its name lives on.
+    let mut names = BTreeMap::new();
+    for row in &rows {
+        if !row.removed || !names.contains_key(&row.name) {
+            names.insert(row.name.clone(), row.id);
         }
     }
     let plugins = Plugins::look(plugins::folders(parts.plugins.as_ref(), &config.plugins));
@@ -96,6 +97,11 @@ pub async fn build(parts: Parts) -> Result<Hub, WireError> {
             connections.push(wiring.connection(row, wish)?);
         }
     }
+    let mut carried = Carried::default();
+    for connection in &connections {
+        carried.add(&connection.row.name, &connection.streams);
+    }
+    let rules = rules::build(&config, &carried, &names);
     let Wiring { parts, schemas, .. } = wiring;
     let hub = Hub::open(
         parts.store,

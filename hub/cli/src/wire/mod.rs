@@ -8,6 +8,7 @@ pub mod hub;
 pub mod lease;
 pub mod plugins;
 pub mod problem;
+pub mod rules;
 pub mod secrets;
 pub mod store;
 mod unusable;

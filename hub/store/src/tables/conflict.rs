@@ -28,6 +28,7 @@ pub(crate) const CONFLICTS: Table = Table {
         "winner",
         "seen_at",
         "decision",
+        "provenance",
     ],
 };
 
@@ -74,6 +75,7 @@ pub(crate) fn write(
             row.text(conflict.winner.word());
             row.int(conflict.at.0);
             row.optional_text(document::write_optional(conflict.decision.as_ref())?);
+            row.optional_text(document::write_optional(conflict.provenance.as_ref())?);
             Ok(())
         })?,
     );
@@ -140,6 +142,7 @@ pub(crate) fn read(row: &mut Reader) -> Result<Conflict, StoreError> {
         winner: row.word()?,
         at: row.time()?,
         decision: row.optional_document()?,
+        provenance: row.optional_document()?,
     })
 }
 

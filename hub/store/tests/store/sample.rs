@@ -4,7 +4,7 @@ use std::path::Path;
 
 use concord_core::state::{
     Cell, Conflict, ConflictKind, Entity, EntityState, Event, Hold, Intent, IntentAction,
-    IntentState, Link, LinkKey, LinkState, Origin, Review, Winner,
+    IntentState, Link, LinkKey, LinkState, Origin, Provenance, Review, Winner,
 };
 use concord_core::{
     Changeset, ConnectionId, EntityId, Fields, IntentId, RunId, TenantId, Timestamp,
@@ -152,6 +152,13 @@ pub fn conflict(id: i64, remote: &str) -> Conflict {
         winner: Winner::Held,
         at: Timestamp(5),
         decision: None,
+        provenance: Some(Provenance {
+            origin: Origin::Person(HARD_TEXT.to_owned()),
+            after: Timestamp(-1),
+            until: Timestamp(1),
+            edited_after: Timestamp(2),
+            edited_until: Timestamp(i64::MAX),
+        }),
     }
 }
 

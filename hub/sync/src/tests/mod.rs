@@ -32,6 +32,7 @@ mod emit;
 mod holds;
 mod matching;
 mod observe;
+mod policy;
 mod quiet;
 mod rules;
 mod sets;

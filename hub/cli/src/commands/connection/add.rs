@@ -1,6 +1,5 @@
 //! `concord connection add`
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -63,16 +62,13 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.reading().await?;
     let mut config = config::stored(store.as_ref()).await?;
     let connection = ConnectionConfig {
-        connector: arguments.connector.clone(),
         config: arguments.config.iter().cloned().collect(),
         secrets: arguments.secret.iter().cloned().collect(),
         network: Network {
             allow_private: arguments.allow_private,
             ca: None,
         },
-        streams: BTreeMap::new(),
-        mapping: None,
-        quotas: Vec::new(),
+        ..ConnectionConfig::of(&arguments.connector)
     };
     config
         .connections
