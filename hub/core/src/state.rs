@@ -100,6 +100,9 @@ pub enum LinkState {
     Hidden,
     /// Gone for certain.  Kept as long as the entity lives; forbids a new create.
     Gone,
+    /// Gone for certain, and its connection's deletes are carried to the other
+    /// systems: it becomes `Gone` when that is over, or turned down.
+    Deleted,
     /// The system merged it into another record.
     Merged,
     /// It left the scope of its connection: nothing is read or written.
@@ -151,7 +154,12 @@ pub struct Link {
 pub enum IntentAction {
     Create,
     Update,
+    /// Carries a delete at another system on.
     Delete,
+    /// An update that brings back what the system held before a run of ours.
+    Restore,
+    /// Deletes a record that a run of ours created.
+    Withdraw,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

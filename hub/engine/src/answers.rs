@@ -3,7 +3,7 @@
 use concord_core::manifest::CreateSafe;
 use concord_core::ports::Sequence;
 use concord_core::record::{Applied, Change, Outcome};
-use concord_core::state::{Intent, IntentAction, IntentState};
+use concord_core::state::{EntityState, Intent, IntentAction, IntentState};
 use concord_core::{Changeset, Entity, Fault, FieldFault, FieldName, IntentId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::confirm::{self, Next};
@@ -11,6 +11,7 @@ use concord_sync::emit;
 use concord_sync::lens::Lens;
 use concord_sync::observe::{Read, ReadKind};
 
+use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::outbox::{Job, Sender};
 use crate::pull::Stopped;
@@ -42,6 +43,13 @@ impl Sender<'_> {
                 ))
             });
             match outcome {
+                Outcome::Applied(_) if takes_away(&job.intent) => {
+                    self.take_deleted(job, "deleted there", &mut out).await?;
+                }
+                Outcome::Failed(Fault::NotFound(_)) if takes_away(&job.intent) => {
+                    self.take_deleted(job, "was gone there already", &mut out)
+                        .await?;
+                }
                 Outcome::Applied(answer) => {
                     self.take_applied(job, &answer, started, &known, &mut out)
                         .await?;
@@ -129,6 +137,34 @@ impl Sender<'_> {
             out.entities.push(entity);
         }
         out.links.push(link);
+        out.intents.push(intent);
+        Ok(())
+    }
+
+    /// The record is gone, through us: no look at it says more.
+    async fn take_deleted(
+        &mut self,
+        job: Job,
+        what: &str,
+        out: &mut Changeset,
+    ) -> Result<(), EngineError> {
+        let Job {
+            mut intent,
+            mut entity,
+            link,
+            ..
+        } = job;
+        self.sent.deleted += 1;
+        intent.state = IntentState::Done;
+        intent.reason.clear();
+        if let Some(mut link) = link {
+            confirm::deleted(&mut link, self.lane.hub.clock.now());
+            let event = self.lane.hub.written(&intent, &link, what).await?;
+            out.events.push(event);
+            out.links.push(link);
+        }
+        entity.dirty = entity.state == EntityState::Live;
+        out.entities.push(entity);
         out.intents.push(intent);
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use concord_core::schema::MergeRule;
 use concord_core::{FieldName, Kind, StreamName, Value, manifest};
+use concord_sync::delete::DeleteMode;
+use concord_sync::guard::Guards;
 use concord_sync::scope::Filter;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +38,7 @@ pub struct ConnectionConfig {
     /// Where the secrets are; never the secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSource>,
-    #[serde(default, skip_serializing_if = "Network::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub network: Network,
     /// The streams that take part; all that are mapped when none is named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,6 +46,16 @@ pub struct ConnectionConfig {
     /// Lenses in place of the connector's own, in the form of a mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Value>,
+    /// What becomes of the other systems' records when this one's is deleted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deletes: DeleteMode,
+    /// How much is written here before a run stops and asks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guards: Guards,
+    /// After how many hours everything is read again, whatever changed; 0 is
+    /// never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_every_hours: Option<u32>,
     /// How many seconds this system's clock may be off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<u32>,
@@ -66,6 +78,9 @@ impl ConnectionConfig {
             network: Network::default(),
             streams: BTreeMap::new(),
             mapping: None,
+            deletes: DeleteMode::default(),
+            guards: Guards::default(),
+            full_every_hours: None,
             clock_skew: None,
             rules: BTreeMap::new(),
             quotas: Vec::new(),
@@ -90,12 +105,6 @@ pub struct Network {
     /// A PEM file with one more certificate authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
-}
-
-impl Network {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +156,10 @@ impl Default for StreamConfig {
             create: true,
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn is_open(filter: &Filter) -> bool {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use concord_core::manifest::CreateSafe;
 use concord_core::ports::{IntentFilter, Sequence};
 use concord_core::record::{Applied, Change, RemoteRecord};
-use concord_core::state::{Intent, IntentAction, IntentState, Link, Review};
+use concord_core::state::{EntityState, Intent, IntentAction, IntentState, Link, Review};
 use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::confirm::{self, Next};
 use concord_sync::observe::{Read, ReadKind};
 
 use crate::around::Around;
+use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::lane::Lane;
@@ -144,6 +145,12 @@ impl Lane<'_> {
             settling.out.intents.push(intent);
             return Ok(());
         };
+        if takes_away(&intent) {
+            let is_there = matches!(found, Some(Change::Upsert(_)));
+            return self
+                .judge_delete(intent, link, is_there, settling, sent)
+                .await;
+        }
         let settled = intent
             .sent_at
             .map(|at| at.plus(self.stream.caps.settle_ms.fetch()));
@@ -171,6 +178,43 @@ impl Lane<'_> {
             }
         }
         settling.out.intents.push(intent);
+        Ok(())
+    }
+
+    /// A delete in doubt: the record is not there, or it still is when the
+    /// request cannot arrive any more.
+    async fn judge_delete(
+        &self,
+        mut intent: Intent,
+        mut link: Link,
+        is_there: bool,
+        settling: &mut Settling,
+        sent: &mut Sent,
+    ) -> Result<(), EngineError> {
+        let now = self.hub.clock.now();
+        let out = &mut settling.out;
+        if is_there && intent.deadline.is_some_and(|deadline| now < deadline) {
+            intent.not_before = intent.deadline;
+            out.intents.push(intent);
+            return Ok(());
+        }
+        if is_there {
+            intent.state = IntentState::Dropped;
+            "it did not arrive".clone_into(&mut intent.reason);
+        } else {
+            sent.deleted += 1;
+            intent.state = IntentState::Done;
+            confirm::deleted(&mut link, now);
+            let what = "deleted there, found by reading";
+            out.events
+                .push(self.hub.written(&intent, &link, what).await?);
+            out.links.push(link);
+        }
+        if let Some(mut entity) = settling.entities.remove(&intent.entity) {
+            entity.dirty = entity.state == EntityState::Live;
+            out.entities.push(entity);
+        }
+        out.intents.push(intent);
         Ok(())
     }
 

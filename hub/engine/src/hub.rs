@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
 
 use concord_core::ports::{Clock, Connector, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
+use concord_sync::delete::DeleteMode;
+use concord_sync::guard::Guards;
 use concord_sync::lens::References;
 use concord_sync::mapping::StreamMapping;
 use concord_sync::scene::{LensHistory, Rules, Scene};
@@ -70,7 +73,22 @@ pub struct Connection {
     pub row: ConnectionRow,
     pub connector: Arc<dyn Connector>,
     pub streams: Vec<Stream>,
+    pub ways: Ways,
 }
+
+/// How a connection is treated, as its admin wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    pub deletes: DeleteMode,
+    pub guards: Guards,
+    /// How often everything is read again; none leaves it to the stream.
+    pub full_every: Option<Duration>,
+}
+
+/// How often a stream is read whole that does not tell of deleted records.
+const WITHOUT_DELETE_FEED: Duration = Duration::from_secs(24 * 3600);
+/// How often any stream is, to find what its changes never listed.
+const TO_VERIFY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Connection {
     pub fn id(&self) -> ConnectionId {
@@ -79,6 +97,15 @@ impl Connection {
 
     pub fn approved(&self) -> bool {
         self.row.approved_at.is_some()
+    }
+
+    /// How long a full read of a stream stands before the next one.
+    pub fn full_every(&self, stream: &Stream) -> Duration {
+        let own = match stream.caps.delete_feed {
+            true => TO_VERIFY,
+            false => WITHOUT_DELETE_FEED,
+        };
+        self.ways.full_every.unwrap_or(own)
     }
 
     pub fn stream(&self, name: &StreamName) -> Option<&Stream> {
@@ -91,17 +118,16 @@ impl Connection {
 pub struct Options {
     pub page_size: u32,
     /// A wait longer than this ends the connection's part of the run instead.
-    pub longest_wait: std::time::Duration,
+    pub longest_wait: Duration,
     /// How long a request may take; it ends before the lease does.
-    pub request_timeout: std::time::Duration,
-    pub lease: std::time::Duration,
+    pub request_timeout: Duration,
+    pub lease: Duration,
     /// Who holds the lease, for the message to others.
     pub owner: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        use std::time::Duration;
         Self {
             page_size: 100,
             longest_wait: Duration::from_secs(60),

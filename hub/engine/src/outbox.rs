@@ -17,6 +17,7 @@ use concord_sync::scene::{Held, Scene};
 use concord_sync::{confirm, emit};
 
 use crate::around::Around;
+use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::page::PageCounts;
@@ -29,6 +30,7 @@ use crate::references::Known;
 pub struct Sent {
     pub created: u64,
     pub updated: u64,
+    pub deleted: u64,
     pub refused: u64,
     pub outdated: u64,
     pub in_doubt: u64,
@@ -39,6 +41,7 @@ impl std::ops::AddAssign for Sent {
     fn add_assign(&mut self, other: Self) {
         self.created += other.created;
         self.updated += other.updated;
+        self.deleted += other.deleted;
         self.refused += other.refused;
         self.outdated += other.outdated;
         self.in_doubt += other.in_doubt;
@@ -95,7 +98,7 @@ impl Lane<'_> {
             self.hub.watch.tell(Progress::Sending {
                 connection: self.connection.row.name.clone(),
                 stream: self.name().to_string(),
-                written: sender.sent.created + sender.sent.updated,
+                written: sender.sent.created + sender.sent.updated + sender.sent.deleted,
             });
             self.hub.extend_lease().await?;
         }
@@ -118,6 +121,7 @@ impl Sender<'_> {
         if !self.lane.stream.caps.etags {
             intents = self.read_before(intents).await?;
         }
+        let intents = self.look_before_deleting(intents).await?;
         let jobs = self.prepare(intents).await?;
         self.dispatch(jobs).await
     }
@@ -129,7 +133,7 @@ impl Sender<'_> {
     async fn read_before(&mut self, intents: Vec<Intent>) -> Result<Vec<Intent>, Stopped> {
         let ids: Vec<RemoteId> = intents
             .iter()
-            .filter(|intent| intent.action == IntentAction::Update && intent.seen.is_empty())
+            .filter(|intent| is_update(intent) && intent.seen.is_empty())
             .filter_map(|intent| intent.remote_id.clone())
             .collect();
         let hub = self.lane.hub;
@@ -164,7 +168,10 @@ impl Sender<'_> {
     }
 
     /// Records that do not look as the hub last saw them, in a mapped field.
-    async fn changed_since(&self, found: Vec<Change>) -> Result<Vec<Change>, EngineError> {
+    pub(crate) async fn changed_since(
+        &self,
+        found: Vec<Change>,
+    ) -> Result<Vec<Change>, EngineError> {
         let ids: Vec<_> = found.iter().filter_map(|c| c.id().cloned()).collect();
         let store = &self.lane.hub.store;
         let links = store.links(self.lane.id(), self.lane.name(), &ids).await?;
@@ -208,7 +215,13 @@ impl Sender<'_> {
                 out.intents.push(intent);
                 continue;
             }
-            if is_moot(&intent, &entity, link.as_ref(), &held, &lane.scene(&known)) {
+            let is_orphan = intent.action == IntentAction::Delete
+                && !around
+                    .links(&entity.id)
+                    .iter()
+                    .any(|link| link.state == LinkState::Deleted);
+            let scene = lane.scene(&known);
+            if is_orphan || is_moot(&intent, &entity, link.as_ref(), &held, &scene) {
                 self.sent.outdated += 1;
                 intent.state = IntentState::Dropped;
                 "outdated before it was sent".clone_into(&mut intent.reason);
@@ -222,7 +235,7 @@ impl Sender<'_> {
                 .map(|link| link.raw.clone())
                 .unwrap_or_default();
             let composed = emit::compose(&intent.values, &raw, &entity, &lane.scene(&known));
-            if composed.fields.is_empty() {
+            if composed.fields.is_empty() && !takes_away(&intent) {
                 self.close_unsent(intent, link, &composed.unfit, &mut out);
                 continue;
             }
@@ -364,18 +377,23 @@ fn is_moot(
         IntentAction::Create => link.is_some(),
         _ => link.is_none_or(|link| link.state != LinkState::Live),
     };
-    // What is sent once more to settle a doubt goes out unchanged.
-    let settles_doubt = !intent.seen.is_empty();
+    // What is sent once more to settle a doubt goes out unchanged, and so does
+    // what an undo brings back.
+    let settles_doubt = !intent.seen.is_empty() || intent.action == IntentAction::Restore;
     misplaced
         || entity.state != EntityState::Live
         || (!settles_doubt && emit::is_outdated(intent, entity, held, scene))
 }
 
+fn is_update(intent: &Intent) -> bool {
+    matches!(intent.action, IntentAction::Update | IntentAction::Restore)
+}
+
 fn op(job: &Job) -> Op {
     let intent = &job.intent;
     let action = match (&intent.action, &intent.remote_id) {
-        (IntentAction::Update, Some(id)) => Action::Update(id.clone()),
-        (IntentAction::Delete, Some(id)) => Action::Delete(id.clone()),
+        (IntentAction::Update | IntentAction::Restore, Some(id)) => Action::Update(id.clone()),
+        (IntentAction::Delete | IntentAction::Withdraw, Some(id)) => Action::Delete(id.clone()),
         _ => Action::Create,
     };
     Op {

@@ -250,8 +250,17 @@ impl Page<'_> {
                 .map_or(&[][..], Vec::as_slice),
         );
         let was_away = before.state != LinkState::Live;
+        // It was deleted everywhere, and somebody brought it back.
+        let revived = entity.state == EntityState::Deleted;
+        if revived {
+            entity.state = EntityState::Live;
+        }
         let none = |_: &Lens| false;
-        let keys = hub.keys_of(&entity);
+        // Nobody is found by the keys of what is deleted.
+        let keys = match revived {
+            true => Vec::new(),
+            false => hub.keys_of(&entity),
+        };
         let absorbed = absorb(
             &mut link,
             &mut entity,

@@ -9,10 +9,13 @@ use concord_core::{
     Changeset, ConnectionId, EntityId, Fields, IntentId, Kind, RemoteId, RunId, StreamName,
 };
 use concord_sync::emit::{self, Debt, Target};
+use concord_sync::guard::Tally;
 use serde::Serialize;
 
 use crate::around::Around;
+use crate::deletes::{self, Fate};
 use crate::error::EngineError;
+use crate::guard::{Granted, Guarded, Stopped, Tallies};
 use crate::hub::{Connection, Hub, Stream};
 use crate::progress::Progress;
 use crate::references::Known;
@@ -49,6 +52,8 @@ pub struct FirstDifference {
 pub struct Plan {
     pub writes: Vec<PlannedWrite>,
     pub first_contact: Vec<FirstDifference>,
+    /// Connections whose guard stops the next run before it writes there.
+    pub guarded: Vec<Guarded>,
 }
 
 /// What stands around a chunk of entities.
@@ -110,6 +115,22 @@ impl Hub {
     /// Everything that is owed now, nothing written down.
     pub async fn plan(&self) -> Result<Plan, EngineError> {
         let mut plan = Plan::default();
+        self.each_debt(async |chunk, gates| self.plan_chunk(chunk, gates, &mut plan).await)
+            .await?;
+        let mut tally = Tallies::new();
+        for write in plan.writes.iter().filter(|write| write.blocked.is_none()) {
+            let id = self.named(&write.connection)?.id();
+            *tally.entry(id).or_default() += Tally::of(write.action, &write.values, &write.before);
+        }
+        plan.guarded = self.tripped(&tally, &Granted::default()).await?;
+        Ok(plan)
+    }
+
+    /// Looks at every entity that somebody may owe or be owed a write, in chunks.
+    async fn each_debt(
+        &self,
+        mut look: impl AsyncFnMut(&[Entity], &Gates) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         for kind in self.kinds() {
             let gates = self.gates(&kind).await?;
             let mut after = 0;
@@ -119,11 +140,44 @@ impl Hub {
                 let Some(last) = chunk.last() else { break };
                 after = last.id.number;
                 looked_at += chunk.len() as u64;
-                self.plan_chunk(&chunk, &gates, &mut plan).await?;
+                look(&chunk, &gates).await?;
                 self.watch.tell(Progress::Planning { looked_at });
             }
         }
-        Ok(plan)
+        Ok(())
+    }
+
+    /// How much each connection would be written, sort by sort, did nothing stop
+    /// it.
+    pub(crate) async fn tallies(&self) -> Result<Tallies, EngineError> {
+        let mut tallies = Tallies::new();
+        self.each_debt(async |chunk, gates| {
+            let around = self.surroundings(chunk).await?;
+            for entity in chunk {
+                for (connection, _, debt, _) in self.debts(entity, &around, gates) {
+                    if debt.blocked.is_none() {
+                        let tally = tallies.entry(connection.id()).or_default();
+                        *tally += Tally::of(debt.action, &debt.values, &debt.before);
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(tallies)
+    }
+
+    /// Whether so few entities are to be looked at that no guard can trip.
+    pub(crate) async fn is_a_handful(&self, fewest: u32) -> Result<bool, EngineError> {
+        let mut left = fewest;
+        for kind in self.kinds() {
+            let some = self.store.dirty_entities(&kind, 0, left).await?.len();
+            left -= u32::try_from(some).unwrap_or(left).min(left);
+            if left == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn plan_chunk(
@@ -194,6 +248,20 @@ impl Hub {
         around: &'a Surroundings,
         gates: &Gates,
     ) -> Vec<(&'a Connection, &'a Stream, Debt, Option<&'a Link>)> {
+        let open = (around.open.iter()).any(|(id, _, _)| *id == entity.id);
+        match self.fate(entity, &around.around, open) {
+            Fate::Lives => {}
+            // A record that is to go gets nothing new.
+            Fate::Waits | Fate::Contested(_) | Fate::Over => return Vec::new(),
+            Fate::Follows(targets) => {
+                let follows = targets.into_iter();
+                return follows
+                    .map(|(connection, stream, link)| {
+                        (connection, stream, deletes::debt(), Some(link))
+                    })
+                    .collect();
+            }
+        }
         let held = around.around.held(&entity.id);
         let nothing_known = Known::default();
         let now = self.clock.now();
@@ -232,10 +300,10 @@ impl Hub {
         debts
     }
 
-    /// Writes down an intent for everything that is owed and not blocked.
-    /// Gives the number of new intents.
+    /// Writes down an intent for everything that is owed and not blocked, but to
+    /// connections whose guard has tripped.  Gives the number of new intents.
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "plan", skip_all)]
-    pub(crate) async fn emit(&self, run: RunId) -> Result<u64, EngineError> {
+    pub(crate) async fn emit(&self, run: RunId, stopped: &Stopped) -> Result<u64, EngineError> {
         let mut made = 0;
         for kind in self.kinds() {
             let gates = self.gates(&kind).await?;
@@ -244,7 +312,7 @@ impl Hub {
                 let chunk = self.store.dirty_entities(&kind, after, CHUNK).await?;
                 let Some(last) = chunk.last() else { break };
                 after = last.id.number;
-                made += self.emit_chunk(chunk, &gates, run).await?;
+                made += self.emit_chunk(chunk, &gates, run, stopped).await?;
                 self.extend_lease().await?;
             }
         }
@@ -256,39 +324,26 @@ impl Hub {
         chunk: Vec<Entity>,
         gates: &Gates,
         run: RunId,
+        stopped: &Stopped,
     ) -> Result<u64, EngineError> {
         let around = self.surroundings(&chunk).await?;
         let mut out = Changeset::durable();
-        for entity in chunk {
+        for mut entity in chunk {
+            if self.is_over(&mut entity, &around, run, &mut out).await? {
+                out.entities.push(entity);
+                continue;
+            }
             let mut blocked = false;
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
-                if debt.blocked.is_some() {
+                if debt.blocked.is_some() || stopped.contains(&connection.id()) {
                     blocked = true;
                     continue;
                 }
-                out.intents.push(Intent {
-                    id: IntentId(self.numbers.next(&Sequence::Intent).await?),
-                    run,
-                    connection: connection.id(),
-                    stream: stream.name.clone(),
-                    entity: entity.id.clone(),
-                    remote_id: link.map(|link| link.key.remote_id.clone()),
-                    action: debt.action,
-                    state: IntentState::New,
-                    values: debt.values,
-                    before: debt.before,
-                    payload: Fields::new(),
-                    seen: Fields::new(),
-                    base_version: link.and_then(|link| link.version.clone()),
-                    answer_version: None,
-                    created_at: self.clock.now(),
-                    sent_at: None,
-                    deadline: None,
-                    not_before: None,
-                    attempts: 0,
-                    reason: String::new(),
-                });
+                let id = IntentId(self.numbers.next(&Sequence::Intent).await?);
+                let place = (connection.id(), &stream.name);
+                out.intents
+                    .push(self.intent(id, run, place, &entity.id, link, debt));
             }
             // What is blocked is looked at again; what waits for an open intent
             // is marked when that is settled.
@@ -299,6 +354,64 @@ impl Hub {
         let made = out.intents.len() as u64;
         self.store.commit(&out).await?;
         Ok(made)
+    }
+
+    /// A delete that is turned down, or carried out everywhere, is over.
+    async fn is_over(
+        &self,
+        entity: &mut Entity,
+        around: &Surroundings,
+        run: RunId,
+        out: &mut Changeset,
+    ) -> Result<bool, EngineError> {
+        let around_it = &around.around;
+        let open = around.open.iter().any(|(id, _, _)| *id == entity.id);
+        match self.fate(entity, around_it, open) {
+            Fate::Contested(fields) => {
+                let reason = "somebody has changed the record since";
+                self.spare(entity, around_it, &fields, reason, out).await?;
+                Ok(true)
+            }
+            Fate::Over => {
+                self.bury(entity, around_it, run, out).await?;
+                Ok(true)
+            }
+            Fate::Lives | Fate::Waits | Fate::Follows(_) => Ok(false),
+        }
+    }
+
+    /// A planned write, as it is written down before anything leaves.
+    pub(crate) fn intent(
+        &self,
+        id: IntentId,
+        run: RunId,
+        (connection, stream): (ConnectionId, &StreamName),
+        entity: &EntityId,
+        link: Option<&Link>,
+        debt: Debt,
+    ) -> Intent {
+        Intent {
+            id,
+            run,
+            connection,
+            stream: stream.clone(),
+            entity: entity.clone(),
+            remote_id: link.map(|link| link.key.remote_id.clone()),
+            action: debt.action,
+            state: IntentState::New,
+            values: debt.values,
+            before: debt.before,
+            payload: Fields::new(),
+            seen: Fields::new(),
+            base_version: link.and_then(|link| link.version.clone()),
+            answer_version: None,
+            created_at: self.clock.now(),
+            sent_at: None,
+            deadline: None,
+            not_before: None,
+            attempts: 0,
+            reason: String::new(),
+        }
     }
 }
 
@@ -315,7 +428,8 @@ pub fn summary(plan: &Plan) -> BTreeMap<String, BTreeMap<&'static str, u64>> {
         let what = match write.action {
             IntentAction::Create => "create",
             IntentAction::Update => "update",
-            IntentAction::Delete => "delete",
+            IntentAction::Delete | IntentAction::Withdraw => "delete",
+            IntentAction::Restore => "restore",
         };
         *counts
             .entry(write.connection.clone())

@@ -39,7 +39,7 @@ impl Lane<'_> {
     /// Pulls the stream to its present end.
     pub async fn pull(&self, full: bool, counts: &mut PageCounts) -> Result<(), Stopped> {
         let mut state = self.state().await?;
-        if !state.walking && (state.first_complete_at.is_none() || full) {
+        if !state.walking && (full || self.is_full_due(&state)) {
             start_walk(&mut state);
         }
         let mut memory = Memory::begin(*self).await?;
@@ -59,7 +59,10 @@ impl Lane<'_> {
                     start_walk(&mut state);
                     continue;
                 }
-                Err(fault) => return Err(Stopped::Fault(fault)),
+                Err(fault) => {
+                    self.read_whole_after(&fault, &mut state).await?;
+                    return Err(Stopped::Fault(fault));
+                }
             };
             let more = page.more;
             let stuck = more && page.next == state.cursor;
@@ -81,6 +84,33 @@ impl Lane<'_> {
             }
             self.hub.extend_lease().await?;
         }
+    }
+
+    /// A system that does not tell of deletes has to be asked for everything from
+    /// time to time, and so has one that does, for what its changes never listed.
+    fn is_full_due(&self, state: &StreamState) -> bool {
+        let every = self.connection.full_every(self.stream);
+        let since = |moment| self.hub.clock.now().since(moment);
+        let Some(last) = state.last_full_at else {
+            return state.first_complete_at.is_none();
+        };
+        !every.is_zero() && since(last) >= every
+    }
+
+    /// While a permission is gone, changes pass unseen: the next read that is let
+    /// in looks at everything.
+    async fn read_whole_after(
+        &self,
+        fault: &Fault,
+        state: &mut StreamState,
+    ) -> Result<(), EngineError> {
+        if !matches!(fault, Fault::Forbidden(_)) || state.walking {
+            return Ok(());
+        }
+        start_walk(state);
+        let mut out = Changeset::default();
+        out.streams.push(state.clone());
+        Ok(self.hub.store.commit(&out).await?)
     }
 
     async fn pull_page(&self, state: &StreamState) -> Result<Page, Fault> {

@@ -10,6 +10,7 @@ use concord_sync::approve::FirstContact;
 use serde::Serialize;
 
 use crate::error::EngineError;
+use crate::guard::{Granted, Guarded, Watchman};
 use crate::hub::{Connection, Hub, Stream};
 use crate::lane::Lane;
 use crate::matcher::Matched;
@@ -49,6 +50,8 @@ pub struct Report {
     pub approved: Vec<String>,
     /// Connections whose first plan waits for approval.
     pub waits_for_approval: Vec<String>,
+    /// Connections that a guard kept from being written to.
+    pub guarded: Vec<Guarded>,
     /// Writes whose outcome is not known yet.
     pub open: u64,
 }
@@ -57,7 +60,7 @@ impl Report {
     pub fn writes(&self) -> u64 {
         self.streams
             .values()
-            .map(|s| s.sent.created + s.sent.updated)
+            .map(|s| s.sent.created + s.sent.updated + s.sent.deleted)
             .sum()
     }
 
@@ -195,9 +198,14 @@ impl Hub {
         run: RunId,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        let only = request.connection.as_deref();
+        let store = self.store.as_ref();
+        let granted = Granted::load(store, request.approve, only, &report.approved).await?;
+        let mut watchman = Watchman::new(granted);
         let mut turns = 0;
         loop {
-            let made = self.emit(run).await?;
+            self.guard(&mut watchman).await?;
+            let made = self.emit(run, &watchman.stopped).await?;
             let mut moved = made > 0;
             for lane in self.lanes(request, run) {
                 let entry = report.streams.entry(lane.to_string()).or_default();
@@ -219,6 +227,8 @@ impl Hub {
                 break;
             }
         }
+        self.keep_guarded(&watchman.guarded).await?;
+        report.guarded = watchman.guarded;
         let filter = concord_core::ports::IntentFilter {
             open_only: true,
             limit: 100_000,

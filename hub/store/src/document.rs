@@ -43,6 +43,7 @@ impl Word for LinkState {
         (LinkState::Live, "live"),
         (LinkState::Hidden, "hidden"),
         (LinkState::Gone, "gone"),
+        (LinkState::Deleted, "deleted"),
         (LinkState::Merged, "merged"),
         (LinkState::OutOfScope, "out-of-scope"),
     ];
@@ -53,6 +54,8 @@ impl Word for IntentAction {
         (IntentAction::Create, "create"),
         (IntentAction::Update, "update"),
         (IntentAction::Delete, "delete"),
+        (IntentAction::Restore, "restore"),
+        (IntentAction::Withdraw, "withdraw"),
     ];
 }
 

@@ -7,7 +7,7 @@
 use concord_core::record::{Applied, RemoteRecord};
 use concord_core::schema::FieldKind;
 use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link, LinkKey, LinkState};
-use concord_core::{FieldName, Fields, Value};
+use concord_core::{FieldName, Fields, Timestamp, Value};
 
 use crate::absorb::{Absorbed, absorb};
 use crate::decide::Interval;
@@ -191,6 +191,13 @@ impl Answered<'_, '_> {
             }
         }
     }
+}
+
+/// A record that we have deleted is gone for certain.
+pub fn deleted(link: &mut Link, now: Timestamp) {
+    link.state = LinkState::Gone;
+    link.written_at = Some(now);
+    link.again_at = None;
 }
 
 pub(crate) fn close(intent: &mut Intent, state: IntentState, reason: &str) {

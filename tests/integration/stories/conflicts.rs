@@ -9,7 +9,7 @@ use concord_engine::review::Choice;
 use concord_sync::scene::Rules;
 use serde_json::json;
 
-use crate::world::World;
+use super::World;
 
 /// So many people in both systems, agreed on; their ids at `a` and `b`.
 async fn agreed(people: usize, rule: MergeRule) -> (World, Vec<[String; 2]>) {

@@ -5,7 +5,9 @@ mod agreement;
 mod conflicts;
 mod consent;
 mod crash;
+mod deletes;
 mod doubt;
+mod guards;
 mod identity;
 mod tenants;
 

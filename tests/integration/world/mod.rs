@@ -15,7 +15,7 @@ use concord_core::schema::MergeRule;
 use concord_core::state::ConnectionRow;
 use concord_core::{Changeset, ConnectionId, FieldName, Kind, Timestamp};
 use concord_engine::config::Direction;
-use concord_engine::hub::{Connection, Options, Stream};
+use concord_engine::hub::{Connection, Options, Stream, Ways};
 use concord_engine::progress::Unwatched;
 use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
@@ -79,6 +79,7 @@ pub struct World<G> {
     mappings: BTreeMap<String, String>,
     filters: BTreeMap<String, (Filter, Filter)>,
     directions: BTreeMap<String, Direction>,
+    ways: BTreeMap<String, Ways>,
     pub ground: G,
 }
 
@@ -105,6 +106,7 @@ impl<G: Ground> World<G> {
             mappings: BTreeMap::new(),
             filters: BTreeMap::new(),
             directions: BTreeMap::new(),
+            ways: BTreeMap::new(),
             ground,
         }
     }
@@ -119,6 +121,11 @@ impl<G: Ground> World<G> {
 
     pub fn direct(&mut self, system: &str, direction: Direction) {
         self.directions.insert(system.to_owned(), direction);
+    }
+
+    /// How a connection is treated.
+    pub fn treat(&mut self, system: &str, ways: Ways) {
+        self.ways.insert(system.to_owned(), ways);
     }
 
     pub fn system(&self, name: &str) -> &System {
@@ -195,6 +202,7 @@ impl<G: Ground> World<G> {
                 row,
                 connector: system.clone(),
                 streams,
+                ways: self.ways.get(&system.name).cloned().unwrap_or_default(),
             });
         }
         let options = Options {

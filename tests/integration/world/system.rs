@@ -77,6 +77,10 @@ struct State {
     resting: BTreeMap<String, Timestamp>,
     /// Pulls list nothing and say that it is all.
     blind: bool,
+    /// Pulls list nothing new: the index lags behind.
+    lags: bool,
+    /// The next pulls fail.
+    fail_pull: Vec<Fault>,
 }
 
 pub struct System {
@@ -138,6 +142,16 @@ impl System {
         row.version = clock;
     }
 
+    /// A person brings a deleted record back.
+    pub fn restore(&self, id: &str) {
+        let mut state = self.state();
+        state.clock += 1;
+        let clock = state.clock;
+        let row = state.rows.get_mut(id).unwrap();
+        row.deleted = false;
+        row.version = clock;
+    }
+
     pub fn lose_answers(&self, count: u32) {
         self.state().lose_answers = count;
     }
@@ -149,6 +163,19 @@ impl System {
     /// Writes to this record have to wait, and the others need not.
     pub fn rest(&self, id: &str, until: Timestamp) {
         self.state().resting.insert(id.to_owned(), until);
+    }
+
+    /// A record is deleted, and nothing but a look at it says so.
+    pub fn vanish(&self, id: &str) {
+        self.state().rows.remove(id).unwrap();
+    }
+
+    pub fn lag(&self, lags: bool) {
+        self.state().lags = lags;
+    }
+
+    pub fn fail_pull(&self, fault: Fault) {
+        self.state().fail_pull.push(fault);
     }
 
     pub fn blind(&self, blind: bool) {
@@ -218,6 +245,25 @@ impl System {
         }
     }
 
+    fn erase(&self, state: &mut State, id: &RemoteId, base: Option<&String>) -> Outcome {
+        state.clock += 1;
+        let clock = state.clock;
+        let etags = self.caps().etags;
+        let Some(row) = state.rows.get_mut(id.as_str()).filter(|row| !row.deleted) else {
+            return Outcome::Failed(Fault::NotFound(id.to_string()));
+        };
+        if etags && base.is_some_and(|base| *base != row.version.to_string()) {
+            return Outcome::Failed(Fault::VersionConflict(None));
+        }
+        row.deleted = true;
+        row.version = clock;
+        Outcome::Applied(Applied {
+            id: id.clone(),
+            version: None,
+            stored: None,
+        })
+    }
+
     fn write(&self, state: &mut State, op: &Op) -> Outcome {
         if let Some(bad) = self.behaviour.refuses
             && let Some((name, _)) = op.fields.iter().find(|(_, value)| **value == json!(bad))
@@ -254,7 +300,7 @@ impl System {
                 }
                 id.to_string()
             }
-            Action::Delete(id) => id.to_string(),
+            Action::Delete(id) => return self.erase(state, id, op.base_version.as_ref()),
         };
         self.put(state, &id, &op.fields);
         let record = self.record(&id, &state.rows[&id]);
@@ -290,7 +336,17 @@ impl Connector for System {
         selection: &Selection,
         cursor: Option<&str>,
     ) -> Result<Page, Fault> {
-        let state = self.state();
+        let mut state = self.state();
+        if let Some(fault) = state.fail_pull.pop() {
+            return Err(fault);
+        }
+        if state.lags {
+            let next = cursor.map(str::to_owned);
+            return Ok(Page {
+                next,
+                ..Page::default()
+            });
+        }
         if state.blind {
             let next = Some("0".to_owned());
             return Ok(Page {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use concord_core::state::IntentAction;
+use concord_engine::guard::Guarded;
 use concord_engine::planner::{Plan, PlannedWrite, summary};
 use serde_json::{Value, json};
 
@@ -50,6 +51,7 @@ pub fn document(plan: &Plan) -> Value {
         "summary": summary(plan),
         "writes": plan.writes,
         "first_contact": plan.first_contact,
+        "guarded": plan.guarded,
     })
 }
 
@@ -85,6 +87,27 @@ pub fn words(plan: &Plan, limit: usize) -> String {
     );
     for connection in counts.keys() {
         text += &of_connection(plan, connection, limit);
+    }
+    text + &guarded(&plan.guarded)
+}
+
+/// What the guards stop, and how it is let through.
+pub fn guarded(guarded: &[Guarded]) -> String {
+    let lines: Vec<String> = guarded
+        .iter()
+        .flat_map(|one| {
+            let words = |tripped: &String| format!("{}: {tripped}", one.connection);
+            one.tripped.iter().map(words)
+        })
+        .collect();
+    let mut text = section(
+        "Stopped by a guard before anything is written there:",
+        &lines,
+    );
+    if !lines.is_empty() {
+        text += "\nNext: look at it with `concord plan --all`; `concord sync --approve` lets through \
+                 what the last sync was stopped over, and a limit is changed under `guards` of its \
+                 connection\n";
     }
     text
 }
@@ -122,7 +145,8 @@ fn rows(write: &PlannedWrite) -> Vec<[String; 6]> {
     let action = match write.action {
         IntentAction::Create => "create",
         IntentAction::Update => "update",
-        IntentAction::Delete => "delete",
+        IntentAction::Delete | IntentAction::Withdraw => "delete",
+        IntentAction::Restore => "restore",
     };
     let record = format!("{} in {}", write.entity, write.stream);
     let reason = write.blocked.clone().unwrap_or_default();
@@ -183,7 +207,7 @@ mod tests {
             .collect();
         let plan = Plan {
             writes,
-            first_contact: Vec::new(),
+            ..Plan::default()
         };
         let text = words(&plan, SHOWN);
         for part in [

@@ -43,7 +43,8 @@ pub struct Arguments {
     /// Read and match, then show what would be written and write nothing there
     #[arg(long, conflicts_with = "approve")]
     dry_run: bool,
-    /// Approve the first plan of connections that wait for it
+    /// Approve the first plan of connections that wait for it, and what a guard
+    /// stopped the last sync over
     #[arg(long)]
     approve: bool,
     /// How the approved plan settles fields that differed at first contact
@@ -144,11 +145,14 @@ async fn with_lease(
         spent: arguments.timings.then(|| cli.stages.spent()),
     };
     cli.output.show(&account.document(), |_| account.words())?;
-    Ok(if account.report.failed() || !account.held.is_empty() {
-        Ending::PartlyStopped
-    } else {
-        Ending::Fine
-    })
+    let guarded = !account.report.guarded.is_empty();
+    Ok(
+        if account.report.failed() || guarded || !account.held.is_empty() {
+            Ending::PartlyStopped
+        } else {
+            Ending::Fine
+        },
+    )
 }
 
 fn interrupted(cli: &Invocation) -> Result<Ending> {
@@ -220,6 +224,7 @@ impl Account {
                 "conflicts",
                 "created",
                 "updated",
+                "deleted",
                 "refused",
             ],
             report.streams.iter().map(|(place, stream)| {
@@ -233,6 +238,7 @@ impl Account {
                     number(stream.read.conflicts + stream.sent.conflicts),
                     number(stream.sent.created),
                     number(stream.sent.updated),
+                    number(stream.sent.deleted),
                     number(stream.sent.refused),
                 ]
             }),
@@ -274,6 +280,7 @@ impl Account {
         if let Some(plan) = &self.plan {
             text += &format!("\n{}", plan::words(plan, SHOWN));
         }
+        text += &plan::guarded(&report.guarded);
         if !report.waits_for_approval.is_empty() {
             text += &format!(
                 "\nThe first plan of {} waits: `concord plan` shows it, `concord sync --approve` writes it\n",

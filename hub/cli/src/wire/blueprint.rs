@@ -10,6 +10,7 @@ use concord_core::{Manifest, StreamName, manifest};
 use concord_engine::config::{ConnectionConfig, Direction, StreamConfig};
 use concord_engine::hub::Stream;
 use concord_net::{EgressPolicy, HostRule};
+use concord_sync::delete::DeleteMode;
 use concord_sync::mapping::{Mapping, StreamMapping, expected};
 use concord_sync::schemas::Schemas;
 
@@ -39,6 +40,7 @@ pub fn draw(
     let manifest = &found.inspected.manifest;
     let mut problems = Problems::default();
     check_secrets(place, config, manifest, &mut problems);
+    check_deletes(place, config, manifest, &mut problems);
     let values = values(place, config, manifest, &mut problems);
     let policy = policy(place, config, manifest, &values, &mut problems);
     let quotas = quotas(place, config, manifest, &mut problems);
@@ -95,6 +97,34 @@ fn check_secrets(
             manifest.name
         );
         problems.add(format!("{place}.secrets"), what);
+    }
+}
+
+/// Where a system does not say into which record one was merged, a merge looks
+/// like a delete, and deleting for it could not be undone.
+fn check_deletes(
+    place: &str,
+    config: &ConnectionConfig,
+    manifest: &Manifest,
+    problems: &mut Problems,
+) {
+    let taking_part = |stream: &&manifest::Stream| {
+        stream.read && (config.streams.is_empty() || config.streams.contains_key(&stream.name))
+    };
+    let mut silent = manifest
+        .streams
+        .iter()
+        .filter(taking_part)
+        .filter(|stream| !stream.merged_into);
+    if config.deletes == DeleteMode::Propagate
+        && let Some(stream) = silent.next()
+    {
+        let what = format!(
+            "{} does not say into which of its {} one was merged, so a merge would be taken for a \
+             delete: take 'archive' or 'unlink'",
+            manifest.name, stream.name
+        );
+        problems.add(format!("{place}.deletes"), what);
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use concord_core::ports::{Clock, Connector, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{Manifest, manifest};
 use concord_engine::config::{Config, ConnectionConfig};
-use concord_engine::hub::{Connection, Options};
+use concord_engine::hub::{Connection, Options, Ways};
 use concord_engine::progress::Watch;
 use concord_engine::quota::ConnectionQuota;
 use concord_engine::tokens::StaticTokens;
@@ -162,6 +163,7 @@ impl Wiring {
             row,
             connector,
             streams: blueprint.streams,
+            ways: ways(wish),
         })
     }
 
@@ -235,6 +237,17 @@ fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: Strin
         row,
         connector,
         streams: Vec::new(),
+        ways: ways(wish),
+    }
+}
+
+/// How the admin wants this connection to be treated.
+fn ways(wish: &ConnectionConfig) -> Ways {
+    let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
+    Ways {
+        deletes: wish.deletes,
+        guards: wish.guards,
+        full_every: wish.full_every_hours.map(hours),
     }
 }
 

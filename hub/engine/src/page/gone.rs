@@ -3,7 +3,7 @@
 use concord_core::RemoteId;
 use concord_core::ports::Sequence;
 use concord_core::record::Absence;
-use concord_core::state::{Event, Link, LinkState, Origin};
+use concord_core::state::{EntityState, Event, Link, LinkState, Origin};
 use concord_sync::absence::{self, Conclusion};
 
 use super::Page;
@@ -15,7 +15,10 @@ impl Page<'_> {
         mut link: Link,
         absence: &Absence,
     ) -> Result<(), EngineError> {
-        if matches!(link.state, LinkState::Gone | LinkState::Merged) {
+        if matches!(
+            link.state,
+            LinkState::Gone | LinkState::Deleted | LinkState::Merged
+        ) {
             return Ok(());
         }
         let before = link.clone();
@@ -54,9 +57,26 @@ impl Page<'_> {
             };
             self.out.events.push(event);
         }
+        if conclusion == Conclusion::Gone {
+            self.spread(&mut link);
+        }
         self.out.links.extend(moved);
         self.keep_link(&before, link);
         Ok(())
+    }
+
+    /// Where this connection's deletes are carried on, emit looks at what that
+    /// means for the other systems.
+    fn spread(&mut self, link: &mut Link) {
+        if !self.of.lane.connection.ways.deletes.spreads() {
+            return;
+        }
+        let entity = self.before.entities.get_mut(&link.entity);
+        if let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) {
+            link.state = LinkState::Deleted;
+            entity.dirty = true;
+            self.out.entities.push(entity.clone());
+        }
     }
 
     /// Merged into a record that nobody knows yet: the link moves there, and is

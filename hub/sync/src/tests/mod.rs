@@ -27,6 +27,7 @@ mod compose;
 mod confirm;
 mod consent;
 mod contact;
+mod deletes;
 mod doubt;
 mod emit;
 mod holds;

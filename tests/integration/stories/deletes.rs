@@ -1,0 +1,247 @@
+//! A record is deleted at one system: what becomes of it at the others
+//! (doubts.md V10, V11, V13).
+
+use std::time::Duration;
+
+use concord_core::ports::{ConflictFilter, Store};
+use concord_core::state::{Conflict, ConflictKind, EntityState};
+use concord_core::{EntityId, Fault};
+use concord_engine::hub::Ways;
+use concord_sync::delete::DeleteMode;
+use serde_json::{Value, json};
+
+use super::World;
+use crate::world::{Behaviour, HONEST};
+
+fn deletable(more: &str) -> Behaviour {
+    let caps = format!("{HONEST}delete = true\nmerged-into = true\n{more}");
+    Behaviour {
+        caps: Box::leak(caps.into_boxed_str()),
+        ..Behaviour::default()
+    }
+}
+
+/// Ann in three systems, agreed on; `a`'s deletes are treated in this mode.
+async fn agreed(mode: DeleteMode, more: &str) -> (World, [String; 3]) {
+    let mut world = World::with(["a", "b", "c"].map(|name| (name, deletable(more))));
+    world.treat(
+        "a",
+        Ways {
+            deletes: mode,
+            ..Ways::default()
+        },
+    );
+    let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee", "title": "CTO"});
+    let ids = ["a", "b", "c"].map(|name| world.system(name).add(ann.clone()));
+    world.approve().await;
+    world.writes();
+    (world, ids)
+}
+
+fn there(world: &World) -> [usize; 3] {
+    ["a", "b", "c"].map(|name| world.system(name).ids().len())
+}
+
+async fn conflicts(world: &World) -> Vec<Conflict> {
+    let all = ConflictFilter::default();
+    world.store().await.conflicts(&all).await.unwrap()
+}
+
+async fn state(world: &World) -> EntityState {
+    let ids = [EntityId::new("person", 1)];
+    let mut found = world.store().await.entities(&ids).await.unwrap();
+    found.remove(0).state
+}
+
+async fn is_quiet(world: &World) {
+    world.writes();
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(7_200));
+        let report = world.sync().await;
+        assert_eq!((report.writes(), world.writes()), (0, 0), "{report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn unlinking_leaves_the_others_as_they_are() {
+    let (world, ids) = agreed(DeleteMode::Unlink, "").await;
+    world.system("a").delete(&ids[0]);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [0, 1, 1]);
+    assert_eq!(state(&world).await, EntityState::Live);
+}
+
+#[tokio::test]
+async fn a_delete_is_carried_on_and_what_is_gone_stays_gone() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    world.system("a").delete(&ids[0]);
+    let report = world.sync().await;
+    assert_eq!(there(&world), [0, 0, 0], "{report:#?}");
+    assert_eq!(report.streams["b/people"].sent.deleted, 1, "{report:#?}");
+    assert_eq!(state(&world).await, EntityState::Deleted);
+    assert_eq!(conflicts(&world).await, []);
+    is_quiet(&world).await;
+    // Brought back at one system it lives there, and nowhere else against the
+    // people's will.
+    world.system("b").restore(&ids[1]);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [0, 1, 0]);
+    assert_eq!(state(&world).await, EntityState::Live);
+}
+
+#[tokio::test]
+async fn a_delete_at_a_system_that_only_unlinks_goes_nowhere() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    world.system("b").delete(&ids[1]);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [1, 0, 1]);
+}
+
+#[tokio::test]
+async fn archiving_deletes_only_where_that_can_be_undone() {
+    let (world, ids) = agreed(DeleteMode::Archive, "").await;
+    world.system("a").delete(&ids[0]);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [0, 1, 1]);
+    assert_eq!(state(&world).await, EntityState::Live);
+    let (world, ids) = agreed(DeleteMode::Archive, "soft-delete = true\n").await;
+    world.system("a").delete(&ids[0]);
+    world.sync().await;
+    assert_eq!(there(&world), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_edit_that_was_read_before_turns_the_delete_down() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    world.system("b").edit(&ids[1], json!({"title": "CEO"}));
+    world.system("a").delete(&ids[0]);
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(there(&world), [0, 1, 1], "it lives on without a");
+    assert_eq!(world.system("c").value(&ids[2], "title"), json!("CEO"));
+    let logged = conflicts(&world).await;
+    assert_eq!(logged.len(), 1, "{logged:#?}");
+    assert_eq!(logged[0].kind, ConflictKind::Delete);
+    assert_eq!(logged[0].canonical, json!({"job_title": "CEO"}));
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn an_edit_that_nobody_had_read_turns_it_down_at_the_last_moment() {
+    // b lists nothing new, as an index that lags; the direct read shows it.
+    for etags in [true, false] {
+        let caps = match etags {
+            true => deletable(""),
+            false => Behaviour {
+                caps: "read = true\ncreate = true\nupdate = true\ndelete = true\n\
+                       answer-is-record = true\ndelete-feed = true\n404-means-gone = true\n\
+                       merged-into = true\nbatch-max = 4\nfetch-max = 10\n\
+                       create-safe = { unique-field = \"mail\" }\n",
+                ..Behaviour::default()
+            },
+        };
+        let mut world = World::with([("a", caps.clone()), ("b", caps.clone()), ("c", caps)]);
+        world.treat(
+            "a",
+            Ways {
+                deletes: DeleteMode::Propagate,
+                ..Ways::default()
+            },
+        );
+        let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+        let ids = ["a", "b", "c"].map(|name| world.system(name).add(ann.clone()));
+        world.approve().await;
+        world.system("b").lag(true);
+        world
+            .system("b")
+            .edit(&ids[1], json!({"tel": "+12025550143"}));
+        world.system("a").delete(&ids[0]);
+        world.sync().await;
+        assert!(world.system("b").ids().contains(&ids[1]), "etags {etags}");
+        world.system("b").lag(false);
+        world.sync().await;
+        assert_eq!(state(&world).await, EntityState::Live, "etags {etags}");
+        let logged = conflicts(&world).await;
+        assert_eq!(logged[0].kind, ConflictKind::Delete, "{logged:#?}");
+        is_quiet(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_delete_whose_answer_was_lost_is_found_out_by_reading() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    world.system("b").lose_answers(1);
+    world.system("a").delete(&ids[0]);
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    assert_eq!(there(&world), [0, 0, 0]);
+    assert_eq!(state(&world).await, EntityState::Deleted);
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn a_404_is_looked_at_twice_and_one_that_may_be_hidden_deletes_nothing() {
+    let silent = "read = true\ncreate = true\nupdate = true\ndelete = true\netags = true\n\
+                  ordered-versions = true\nanswer-is-record = true\nmerged-into = true\n\
+                  batch-max = 4\nfetch-max = 10\ncreate-safe = { unique-field = \"mail\" }\n";
+    for gone in [true, false] {
+        let caps = format!("{silent}404-means-gone = {gone}\n");
+        let behaviour = Behaviour {
+            caps: Box::leak(caps.into_boxed_str()),
+            ..Behaviour::default()
+        };
+        let mut world = World::with(["a", "b"].map(|name| (name, behaviour.clone())));
+        let ways = Ways {
+            deletes: DeleteMode::Propagate,
+            ..Ways::default()
+        };
+        world.treat("a", ways);
+        let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+        let ids = ["a", "b"].map(|name| world.system(name).add(ann.clone()));
+        world.approve().await;
+        // It says nothing of deletes: only the full read of the next day can
+        // tell, and a look at the record itself.
+        world.system("a").vanish(&ids[0]);
+        world.sync().await;
+        assert_eq!(world.system("b").ids().len(), 1, "nothing was noticed yet");
+        world.clock.advance(Duration::from_secs(25 * 3_600));
+        world.sync().await;
+        world.sync().await;
+        let left = world.system("b").ids().len();
+        assert_eq!(left, usize::from(!gone), "404-means-gone = {gone}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_permission_was_gone_everything_is_read_again() {
+    let (world, _) = agreed(DeleteMode::Unlink, "").await;
+    let forbidden = Fault::Forbidden("the scope was withdrawn".into());
+    world.system("b").fail_pull(forbidden);
+    let report = world.sync().await;
+    assert!(report.failed());
+    let report = world.sync().await;
+    assert_eq!(report.streams["b/people"].read.records, 1, "{report:#?}");
+    let report = world.sync().await;
+    assert_eq!(report.streams["b/people"].read.records, 0, "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_accepted_no_longer_is_followed_by_mark_and_sweep() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    let a = world.system("a");
+    let eve = json!({"mail": "eve@example.com", "first": "Eve", "last": "Orr"});
+    let kept = a.add(eve);
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(there(&world), [2, 2, 2]);
+    // Its tombstone has expired with the cursor.
+    a.vanish(&ids[0]);
+    a.fail_pull(Fault::CursorExpired("older than 30 days".into()));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(there(&world), [1, 1, 1]);
+    assert!(a.ids().contains(&kept));
+    assert_eq!(a.value(&kept, "first"), Value::from("Eve"));
+    is_quiet(&world).await;
+}
