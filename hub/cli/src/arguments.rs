@@ -51,7 +51,7 @@ pub struct Global {
 pub enum Command {
     /// Make a database
     Init(commands::init::Arguments),
-    /// Take over a configuration
+    /// Take over a configuration, or carry out a saved plan
     Apply(commands::apply::Arguments),
     /// Print the configuration in the form that `apply` takes
     Export(commands::export::Arguments),
@@ -62,6 +62,8 @@ pub enum Command {
     Plan(commands::plan::Arguments),
     /// Read all systems, match, and write what they are owed
     Sync(commands::sync::Arguments),
+    /// Take back what a run wrote
+    Undo(commands::undo::Arguments),
     /// Show where every connection stands and what waits for a person
     Status(commands::status::Arguments),
     /// Tell the story of one value: where it came from and who holds what

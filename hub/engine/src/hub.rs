@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
-use concord_core::ports::{Clock, Connector, Store, StoreError};
+use concord_core::ports::{Clock, Connector, Rng, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
 use concord_sync::delete::DeleteMode;
@@ -16,6 +16,7 @@ use concord_sync::scene::{LensHistory, Rules, Scene};
 use concord_sync::schemas::Schemas;
 use concord_sync::scope::Filter;
 
+use crate::clock::SystemRng;
 use crate::config::Direction;
 use crate::error::EngineError;
 use crate::numbers::Numbers;
@@ -141,6 +142,7 @@ impl Default for Options {
 pub struct Hub {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    pub rng: Arc<dyn Rng>,
     pub watch: Arc<dyn Watch>,
     pub schemas: Schemas,
     pub rules: Rules,
@@ -171,6 +173,7 @@ impl Hub {
         Ok(Self {
             store,
             clock,
+            rng: Arc::new(SystemRng::default()),
             watch,
             schemas,
             rules,

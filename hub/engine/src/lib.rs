@@ -17,6 +17,7 @@ pub mod error;
 pub mod guard;
 pub mod holds;
 pub mod hub;
+pub mod identity;
 mod journal;
 mod lane;
 pub mod matcher;
@@ -32,7 +33,9 @@ pub mod references;
 pub mod reread;
 pub mod review;
 pub mod run;
+pub mod saved;
 pub mod tokens;
+pub mod undo;
 pub mod verify;
 pub mod why;
 

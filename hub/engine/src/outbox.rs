@@ -14,7 +14,7 @@ use concord_core::{Changeset, EntityId, Fault, FieldName, Fields, RemoteId};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::ReadKind;
 use concord_sync::scene::{Held, Scene};
-use concord_sync::{confirm, emit};
+use concord_sync::{confirm, emit, undo};
 
 use crate::around::Around;
 use crate::deletes::takes_away;
@@ -380,7 +380,11 @@ fn is_moot(
     // What is sent once more to settle a doubt goes out unchanged, and so does
     // what an undo brings back.
     let settles_doubt = !intent.seen.is_empty() || intent.action == IntentAction::Restore;
+    let overtaken = intent.action == IntentAction::Restore
+        && intent.seen.is_empty()
+        && link.is_some_and(|link| undo::is_overtaken(intent, entity, link, held, scene));
     misplaced
+        || overtaken
         || entity.state != EntityState::Live
         || (!settles_doubt && emit::is_outdated(intent, entity, held, scene))
 }

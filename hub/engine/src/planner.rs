@@ -10,7 +10,7 @@ use concord_core::{
 };
 use concord_sync::emit::{self, Debt, Target};
 use concord_sync::guard::Tally;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::around::Around;
 use crate::deletes::{self, Fate};
@@ -23,7 +23,7 @@ use crate::references::Known;
 const CHUNK: u32 = 200;
 
 /// One write of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedWrite {
     pub connection: String,
     pub stream: StreamName,
@@ -34,6 +34,8 @@ pub struct PlannedWrite {
     pub values: Fields,
     /// What was last agreed on, for the same fields.
     pub before: Fields,
+    /// The version of the record that this would be written over.
+    pub base_version: Option<String>,
     /// Why it would not be done yet.
     pub blocked: Option<String>,
 }
@@ -57,7 +59,7 @@ pub struct Plan {
 }
 
 /// What stands around a chunk of entities.
-struct Surroundings {
+pub(crate) struct Surroundings {
     around: Around,
     open: BTreeSet<(EntityId, i64, String)>,
     /// What the entities refer to, by stream.
@@ -197,6 +199,7 @@ impl Hub {
                     action: debt.action,
                     values: debt.values,
                     before: debt.before,
+                    base_version: link.and_then(|link| link.version.clone()),
                     blocked: debt.blocked.map(Cow::into_owned),
                 });
             }
@@ -218,7 +221,7 @@ impl Hub {
         Ok(())
     }
 
-    async fn surroundings(&self, chunk: &[Entity]) -> Result<Surroundings, EngineError> {
+    pub(crate) async fn surroundings(&self, chunk: &[Entity]) -> Result<Surroundings, EngineError> {
         let ids: Vec<EntityId> = chunk.iter().map(|entity| entity.id.clone()).collect();
         let around = Around::load(self.store.as_ref(), &ids).await?;
         let intents = self.store.open_intents_of(&ids).await?;
@@ -242,7 +245,7 @@ impl Hub {
     }
 
     /// What every stream of the entity's kind is owed.
-    fn debts<'a>(
+    pub(crate) fn debts<'a>(
         &'a self,
         entity: &Entity,
         around: &'a Surroundings,

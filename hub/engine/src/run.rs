@@ -80,8 +80,17 @@ impl Hub {
         if let Some(name) = &request.connection {
             self.named(name)?;
         }
+        self.with_lease(async |hub| hub.sync_with_lease(request).await)
+            .await
+    }
+
+    /// Does something with the right to write, and gives that back.
+    pub(crate) async fn with_lease<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         self.extend_lease().await?;
-        let result = self.sync_with_lease(request).await;
+        let result = work(self).await;
         self.leased_until.store(0, Ordering::Relaxed);
         // A lease that cannot be given back ends by itself.
         if let Err(error) = self.store.release(&self.options.owner).await {
@@ -90,21 +99,36 @@ impl Hub {
         result
     }
 
-    async fn sync_with_lease(&mut self, request: &Request) -> Result<Report, EngineError> {
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
-        let started_at = self.clock.now();
-        let mut row = RunRow {
-            id: run,
-            started_at,
+    pub(crate) async fn begin_run(&self) -> Result<RunRow, EngineError> {
+        let row = RunRow {
+            id: RunId(self.store.reserve(&Sequence::Run, 1).await?),
+            started_at: self.clock.now(),
             ended_at: None,
             summary: serde_json::Value::Null,
         };
         self.keep_run(&row).await?;
+        Ok(row)
+    }
+
+    pub(crate) async fn end_run(
+        &self,
+        mut row: RunRow,
+        summary: &impl Serialize,
+    ) -> Result<(), EngineError> {
+        row.ended_at = Some(self.clock.now());
+        row.summary = serde_json::to_value(summary).unwrap_or_default();
+        self.keep_run(&row).await
+    }
+
+    async fn sync_with_lease(&mut self, request: &Request) -> Result<Report, EngineError> {
+        let row = self.begin_run().await?;
+        let run = row.id;
         let mut report = Report {
             run: run.0,
             ..Report::default()
         };
         self.note_mappings().await?;
+        self.note_identity(self.rng.as_ref()).await?;
         self.recover().await?;
         self.read_all(request, run, &mut report).await?;
         self.match_all(run, &mut report).await?;
@@ -122,9 +146,7 @@ impl Hub {
             .filter(|connection| !connection.approved())
             .map(|connection| connection.row.name.clone())
             .collect();
-        row.ended_at = Some(self.clock.now());
-        row.summary = serde_json::to_value(&report).unwrap_or_default();
-        self.keep_run(&row).await?;
+        self.end_run(row, &report).await?;
         Ok(report)
     }
 
@@ -206,21 +228,7 @@ impl Hub {
         loop {
             self.guard(&mut watchman).await?;
             let made = self.emit(run, &watchman.stopped).await?;
-            let mut moved = made > 0;
-            for lane in self.lanes(request, run) {
-                let entry = report.streams.entry(lane.to_string()).or_default();
-                if entry.stopped.is_some() {
-                    continue;
-                }
-                let before = (entry.read, entry.sent);
-                let result = async {
-                    lane.send(&mut entry.read, &mut entry.sent).await?;
-                    lane.settle_doubts(&mut entry.sent).await?;
-                    lane.reread(&mut entry.read).await
-                };
-                note(result.await, lane, entry)?;
-                moved |= before != (entry.read, entry.sent);
-            }
+            let moved = self.send_turn(request, run, report).await? || made > 0;
             turns += 1;
             let lanes = self.lanes(request, run);
             if turns >= TURNS || (!moved && !self.wait_for_more(lanes, report).await?) {
@@ -236,6 +244,51 @@ impl Hub {
         };
         report.open = self.store.intents(&filter).await?.len() as u64;
         Ok(())
+    }
+
+    /// Sends what was written down and finds out what became of it, without
+    /// planning anything.
+    pub(crate) async fn send_all(
+        &self,
+        run: RunId,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        let request = Request::default();
+        for _ in 0..TURNS {
+            if self.send_turn(&request, run, report).await? {
+                continue;
+            }
+            let lanes = self.lanes(&request, run);
+            if !self.wait_for_more(lanes, report).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One look at every stream; says whether anything moved.
+    async fn send_turn(
+        &self,
+        request: &Request,
+        run: RunId,
+        report: &mut Report,
+    ) -> Result<bool, EngineError> {
+        let mut moved = false;
+        for lane in self.lanes(request, run) {
+            let entry = report.streams.entry(lane.to_string()).or_default();
+            if entry.stopped.is_some() {
+                continue;
+            }
+            let before = (entry.read, entry.sent);
+            let result = async {
+                lane.send(&mut entry.read, &mut entry.sent).await?;
+                lane.settle_doubts(&mut entry.sent).await?;
+                lane.reread(&mut entry.read).await
+            };
+            note(result.await, lane, entry)?;
+            moved |= before != (entry.read, entry.sent);
+        }
+        Ok(moved)
     }
 
     /// Sleeps until the next record or intent may go on, where that is soon.

@@ -18,6 +18,7 @@ use crate::lens::{Lens, is_empty};
 use crate::normal;
 use crate::observe::Read;
 use crate::scene::{Held, Scene};
+use crate::undo::keep_apart;
 
 /// What has to happen with an intent next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,7 @@ pub fn applied(
         scene,
     }
     .weigh(&mut out);
+    keep_apart(intent, entity, link, scene);
     close(intent, IntentState::Done, "");
     (out, Next::Closed)
 }

@@ -21,6 +21,7 @@ use crate::members::{self, Delta};
 use crate::normal;
 use crate::observe::Read;
 use crate::scene::{Held, Scene};
+use crate::undo::keep_apart;
 
 /// What a read says about one field that a write in doubt touches.
 enum Found {
@@ -119,6 +120,7 @@ pub fn resolve(
     if open.is_empty() {
         link.read_at = read.started;
         link.again_at = None;
+        keep_apart(intent, entity, link, scene);
         close(intent, IntentState::Done, "settled by reading the record");
         return (out, Next::Closed);
     }
@@ -142,7 +144,9 @@ fn send_again(intent: &mut Intent, open: &[(&Lens, Found)], record: &RemoteRecor
     intent.base_version.clone_from(&record.version);
     intent.answer_version = None;
     // A create in doubt has been found: from here on it is an update.
-    intent.action = IntentAction::Update;
+    if intent.action == IntentAction::Create {
+        intent.action = IntentAction::Update;
+    }
     close(
         intent,
         IntentState::New,

@@ -30,6 +30,7 @@ pub mod rules;
 pub mod scene;
 pub mod schemas;
 pub mod scope;
+pub mod undo;
 
 #[cfg(test)]
 mod tests;

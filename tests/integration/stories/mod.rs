@@ -9,6 +9,8 @@ mod deletes;
 mod doubt;
 mod guards;
 mod identity;
+mod plans;
 mod tenants;
+mod undo;
 
 use super::World;

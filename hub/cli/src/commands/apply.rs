@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use concord_engine::config::Config;
 
+use super::carry;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::wire::apply::{self, ApplyError, Changes};
@@ -15,18 +16,30 @@ use crate::wire::{config, lease};
 #[command(after_help = "\
 Example:
   concord apply -f config.yaml
+  concord apply plan.json
   concord export | sed s/both/read/ | concord apply -f -
 
 The file is the whole configuration: a connection that is not in it is removed;
-its records stay known. Applying the same file again changes nothing.")]
+its records stay known. Applying the same file again changes nothing.
+
+A plan that `concord plan --save` made is carried out as it is: every write of it
+whose record has not moved since, and nothing else. What is skipped is named.")]
+#[group(required = true, multiple = false)]
 pub struct Arguments {
     /// The configuration, YAML or JSON; - is standard input
     #[arg(short, long, value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
+    /// A saved plan
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
-    let config = config::read(&arguments.file)?;
+    if let Some(plan) = &arguments.plan {
+        return carry::apply_plan(cli, plan).await;
+    }
+    let standard_input = PathBuf::from("-");
+    let config = config::read(arguments.file.as_ref().unwrap_or(&standard_input))?;
     let changes = take_over(cli, &config, "apply").await?;
     cli.output.show(&changes, words)?;
     Ok(Ending::Fine)

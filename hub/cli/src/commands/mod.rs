@@ -1,6 +1,7 @@
 //! One command a file.  Each parses its own arguments and prints one document.
 
 pub mod apply;
+mod carry;
 pub mod conflicts;
 pub mod connection;
 pub mod export;
@@ -14,5 +15,6 @@ pub mod refusals;
 pub mod status;
 pub mod sync;
 pub mod twin;
+pub mod undo;
 pub mod verify;
 pub mod why;

@@ -1,15 +1,19 @@
 //! `concord plan`
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 use concord_core::state::IntentAction;
 use concord_engine::guard::Guarded;
 use concord_engine::planner::{Plan, PlannedWrite, summary};
+use concord_engine::saved::Price;
 use serde_json::{Value, json};
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
-use crate::output::{section, table, value};
+use crate::output::{count, section, table, value};
 
 /// How many writes of each connection a person sees.
 const SHOWN: usize = 8;
@@ -19,6 +23,7 @@ const SHOWN: usize = 8;
 Example:
   concord plan
   concord --json plan | jq .writes[0]
+  concord plan --save plan.json && concord apply plan.json
 
 Shows what is owed by what was read so far; `concord sync --dry-run` reads
 first. Ends with 2 when there is something to do.")]
@@ -26,14 +31,27 @@ pub struct Arguments {
     /// Show every write, not only the first of each connection
     #[arg(long)]
     all: bool,
+    /// Keep the plan in a file, for `concord apply FILE`
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let hub = cli.records().await?;
     let plan = hub.plan().await?;
     cli.watch.finish();
+    if let Some(path) = &arguments.save {
+        let saved = hub.save(&plan).await?;
+        let text = serde_json::to_string_pretty(&saved).context("the plan cannot be written")?;
+        std::fs::write(path, text)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let prices = hub.price(&plan.writes);
     let limit = if arguments.all { usize::MAX } else { SHOWN };
-    cli.output.show(&document(&plan), |_| words(&plan, limit))?;
+    let mut shown = document(&plan);
+    shown["price"] = json!(prices);
+    cli.output
+        .show(&shown, |_| words(&plan, limit) + &priced(&prices))?;
     Ok(ending(&plan))
 }
 
@@ -89,6 +107,18 @@ pub fn words(plan: &Plan, limit: usize) -> String {
         text += &of_connection(plan, connection, limit);
     }
     text + &guarded(&plan.guarded)
+}
+
+/// What the plan costs.
+fn priced(prices: &BTreeMap<String, Price>) -> String {
+    let lines: Vec<String> = prices
+        .iter()
+        .map(|(name, price)| {
+            let (writes, reads) = (count(price.writes, "call"), count(price.reads, "call"));
+            format!("{name}: {writes} to write, {reads} to read before or after")
+        })
+        .collect();
+    section("Price, in calls of the connector:", &lines)
 }
 
 /// What the guards stop, and how it is let through.
@@ -196,6 +226,7 @@ mod tests {
                 .as_object()
                 .unwrap()
                 .clone(),
+            base_version: None,
             blocked: blocked.map(str::to_owned),
         }
     }

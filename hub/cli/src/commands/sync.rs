@@ -155,7 +155,7 @@ async fn with_lease(
     )
 }
 
-fn interrupted(cli: &Invocation) -> Result<Ending> {
+pub(super) fn interrupted(cli: &Invocation) -> Result<Ending> {
     let done = cli.watch.so_far();
     let document = json!({ "interrupted": true, "done": done });
     cli.output.show(&document, |_| {
@@ -172,7 +172,7 @@ fn held(hub: &Hub, only: Option<&str>) -> BTreeMap<String, String> {
 }
 
 /// Writes down why a connection does not run, for `status`.
-async fn note_held(store: &dyn Store, hub: &Hub) -> Result<()> {
+pub(super) async fn note_held(store: &dyn Store, hub: &Hub) -> Result<()> {
     let before = store.connections().await?;
     let mut out = Changeset::default();
     for connection in &hub.connections {
@@ -214,7 +214,8 @@ impl Account {
 
     fn words(&self) -> String {
         let Account { report, held, .. } = self;
-        let mut text = table(
+        let mut text = format!("run {}\n", report.run);
+        text += &table(
             [
                 "stream",
                 "read",

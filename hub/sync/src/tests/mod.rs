@@ -37,6 +37,7 @@ mod policy;
 mod quiet;
 mod rules;
 mod sets;
+mod undo;
 
 const A: ConnectionId = ConnectionId(1);
 const B: ConnectionId = ConnectionId(2);
