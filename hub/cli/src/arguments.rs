@@ -71,6 +71,9 @@ pub enum Command {
     /// List conflicts and settle those that are held
     #[command(subcommand)]
     Conflicts(commands::conflicts::Command),
+    /// List what systems refused and what could not be taken in, and try again
+    #[command(subcommand)]
+    DeadLetters(commands::letters::Command),
     /// List what is held, and let go of a fight that was stopped
     #[command(subcommand)]
     Holds(commands::holds::Command),

@@ -64,6 +64,7 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
         Command::Why(arguments) => commands::why::run(&cli, &arguments).await,
         Command::Conflicts(command) => commands::conflicts::run(&cli, &command).await,
+        Command::DeadLetters(command) => commands::letters::run(&cli, &command).await,
         Command::Holds(command) => commands::holds::run(&cli, &command).await,
         Command::Policy(command) => commands::policy::run(&cli, &command).await,
         Command::Matches(command) => commands::matches::run(&cli, &command).await,

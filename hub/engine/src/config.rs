@@ -56,6 +56,9 @@ pub struct ConnectionConfig {
     /// never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_every_hours: Option<u32>,
+    /// How many seconds a record has to rest before a change of it is taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debounce: Option<u32>,
     /// How many seconds this system's clock may be off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<u32>,
@@ -81,6 +84,7 @@ impl ConnectionConfig {
             deletes: DeleteMode::default(),
             guards: Guards::default(),
             full_every_hours: None,
+            debounce: None,
             clock_skew: None,
             rules: BTreeMap::new(),
             quotas: Vec::new(),

@@ -16,7 +16,7 @@ use concord_sync::scene::{LensHistory, Rules, Scene};
 use concord_sync::schemas::Schemas;
 use concord_sync::scope::Filter;
 
-use crate::clock::SystemRng;
+use crate::clock::Seeded;
 use crate::config::Direction;
 use crate::error::EngineError;
 use crate::numbers::Numbers;
@@ -142,6 +142,8 @@ impl Default for Options {
 pub struct Hub {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// From the clock, so that a run in virtual time is the same again; the
+    /// program puts the machine's in its place.
     pub rng: Arc<dyn Rng>,
     pub watch: Arc<dyn Watch>,
     pub schemas: Schemas,
@@ -170,10 +172,11 @@ impl Hub {
     ) -> Result<Self, EngineError> {
         let history = lens_history(store.as_ref(), &connections).await?;
         let numbers = Numbers::new(Arc::clone(&store));
+        let seed = clock.now().0.unsigned_abs();
         Ok(Self {
             store,
             clock,
-            rng: Arc::new(SystemRng::default()),
+            rng: Arc::new(Seeded::new(seed)),
             watch,
             schemas,
             rules,

@@ -8,6 +8,7 @@
 mod answers;
 pub mod approve;
 mod around;
+mod backoff;
 mod before;
 pub mod clock;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod hub;
 pub mod identity;
 mod journal;
 mod lane;
+pub mod letters;
 pub mod matcher;
 pub mod numbers;
 pub mod outbox;

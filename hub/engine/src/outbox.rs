@@ -308,6 +308,7 @@ impl Sender<'_> {
     async fn dispatch(&mut self, jobs: Vec<Job>) -> Result<(), Stopped> {
         let connector = &self.lane.connection.connector;
         let mut batches = vec![jobs];
+        let mut tries = 0;
         while let Some(batch) = batches.pop() {
             if batch.is_empty() {
                 continue;
@@ -321,6 +322,10 @@ impl Sender<'_> {
                     let second = first.split_off(first.len() / 2);
                     batches.push(self.still_sent(second).await?);
                     batches.push(self.still_sent(first).await?);
+                }
+                Err(fault) if is_passing(&fault) && self.wait(fault.clone(), tries).await? => {
+                    tries += 1;
+                    batches.push(self.still_sent(batch).await?);
                 }
                 Err(fault) => {
                     let outcomes = vec![Outcome::Failed(fault.clone()); batch.len()];
@@ -338,6 +343,14 @@ impl Sender<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits out a failure of a whole call, of which nothing was done; says
+    /// whether it is worth another try.
+    async fn wait(&self, fault: Fault, tries: u32) -> Result<bool, EngineError> {
+        let waited = self.lane.wait_out(fault, tries + 1).await.is_ok();
+        self.lane.hub.extend_lease().await?;
+        Ok(waited)
     }
 
     /// Half of a refused batch leaves again, so its deadline begins anew.
@@ -406,6 +419,11 @@ fn op(job: &Job) -> Op {
         base_version: intent.base_version.clone(),
         fields: intent.payload.clone(),
     }
+}
+
+/// Nothing was done of the call, and a later one may pass.
+fn is_passing(fault: &Fault) -> bool {
+    matches!(fault, Fault::RateLimited { .. } | Fault::Transient { .. })
 }
 
 /// The system refused the batch and did nothing of it.

@@ -2,8 +2,9 @@
 //! observations and the cursor behind it together, so a run that is killed
 //! goes on where it stopped.
 
+mod windows;
+
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use concord_core::record::{Page, PullMode, Selection};
 use concord_core::state::StreamState;
@@ -11,15 +12,15 @@ use concord_core::{Absence, Change, Changeset, Fault, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::{Read, ReadKind};
 
+use crate::backoff::{TRIES, backoff};
 use crate::before::Memory;
 use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::page::{PageCounts, PageOf, repeated};
 use crate::progress::Progress;
 
-/// How often a passing failure is tried again before the connection's part of
-/// the run ends.
-const TRIES: u32 = 4;
+/// How often a walk begins anew within one run because its place was lost.
+const RESTARTS: u32 = 3;
 
 /// A stream's pull that did not reach its end.
 #[derive(Debug)]
@@ -43,26 +44,22 @@ impl Lane<'_> {
             start_walk(&mut state);
         }
         let mut memory = Memory::begin(*self).await?;
+        let mut restarts = 0;
         loop {
             let started = self.hub.clock.now();
             let page = match self.pull_page(&state).await {
                 Ok(page) => page,
-                // What changed cannot be listed any more: a full walk can.
-                Err(Fault::CursorExpired(_) | Fault::WindowTooLarge(_))
-                    if state.cursor.is_some() =>
-                {
-                    tracing::warn!(
-                        connection = self.connection.row.name,
-                        stream = %self.name(),
-                        "the place in the stream is lost; everything is read again"
-                    );
-                    start_walk(&mut state);
-                    continue;
-                }
-                Err(fault) => {
-                    self.read_whole_after(&fault, &mut state).await?;
-                    return Err(Stopped::Fault(fault));
-                }
+                Err(fault) => match self.another_way(&fault, &state, restarts) {
+                    Some(other) => {
+                        restarts += u32::from(!matches!(fault, Fault::WindowTooLarge(_)));
+                        state = other;
+                        continue;
+                    }
+                    None => {
+                        self.read_whole_after(&fault, &mut state).await?;
+                        return Err(Stopped::Fault(fault));
+                    }
+                },
             };
             let more = page.more;
             let stuck = more && page.next == state.cursor;
@@ -84,6 +81,36 @@ impl Lane<'_> {
             }
             self.hub.extend_lease().await?;
         }
+    }
+
+    /// Where to go on when the system refuses to: what changed cannot be listed
+    /// any more, but everything can; and what is too much for one walk is walked
+    /// in parts.
+    fn another_way(
+        &self,
+        fault: &Fault,
+        state: &StreamState,
+        restarts: u32,
+    ) -> Option<StreamState> {
+        let mut other = state.clone();
+        match fault {
+            Fault::WindowTooLarge(_) if state.walking => {
+                let now = self.hub.clock.now();
+                other.cursor = Some(windows::narrower(state.cursor.as_deref(), now)?);
+            }
+            Fault::CursorExpired(_) | Fault::WindowTooLarge(_)
+                if state.cursor.is_some() && restarts < RESTARTS =>
+            {
+                tracing::warn!(
+                    connection = self.connection.row.name,
+                    stream = %self.name(),
+                    "the place in the stream is lost; everything is read again"
+                );
+                start_walk(&mut other);
+            }
+            _ => return None,
+        }
+        Some(other)
     }
 
     /// A system that does not tell of deletes has to be asked for everything from
@@ -114,6 +141,7 @@ impl Lane<'_> {
     }
 
     async fn pull_page(&self, state: &StreamState) -> Result<Page, Fault> {
+        let place = windows::Place::read(state.cursor.as_deref());
         let caps = &self.stream.caps;
         let selection = Selection {
             mode: if state.walking {
@@ -123,16 +151,18 @@ impl Lane<'_> {
             },
             fields: self.stream.fields.clone(),
             page_size: caps.page_size.unwrap_or(self.hub.options.page_size),
-            window: None,
+            window: place.window(),
         };
         let connector = &self.connection.connector;
         let mut tries = 0;
         loop {
             tries += 1;
-            let cursor = state.cursor.as_deref();
-            match connector.pull(self.name(), &selection, cursor).await {
+            match connector
+                .pull(self.name(), &selection, place.cursor())
+                .await
+            {
                 Err(fault) => self.wait_out(fault, tries).await?,
-                page => return page,
+                Ok(page) => return Ok(place.after(page)),
             }
         }
     }
@@ -140,7 +170,7 @@ impl Lane<'_> {
     /// Waits where waiting helps; gives the fault back where it does not.
     pub async fn wait_out(&self, fault: Fault, tries: u32) -> Result<(), Fault> {
         let now = self.hub.clock.now();
-        let backoff = Duration::from_millis(250 << tries.min(6));
+        let backoff = backoff(tries, self.hub.rng.next_u64());
         let until = match &fault {
             Fault::RateLimited { until, .. } | Fault::Transient { until, .. } => {
                 until.unwrap_or_else(|| now.plus(backoff))

@@ -56,6 +56,9 @@ pub fn believe(
     if record.partial || open_intent {
         return Belief::ReadAgain { at: scene.now };
     }
+    if let Some(at) = rests_at(record, link, scene) {
+        return Belief::ReadAgain { at };
+    }
     if let Some(written) = link.written_at
         && read.started < written
     {
@@ -87,6 +90,19 @@ pub fn believe(
         return Belief::ReadAgain { at: settled };
     }
     Belief::Believed
+}
+
+/// A record that was changed a moment ago may still be typed in: when it will
+/// have rested long enough, if that is not yet.  A date that lies ahead says
+/// nothing of that.
+fn rests_at(record: &RemoteRecord, link: &Link, scene: &Scene<'_>) -> Option<Timestamp> {
+    let rest = scene.rules.debounce_of(scene.connection);
+    let modified = record
+        .modified_at
+        .filter(|modified| *modified <= scene.now)?;
+    let rested = modified.plus(rest);
+    let is_fresh = scene.now < rested && differs(&record.fields, &link.raw);
+    is_fresh.then_some(rested)
 }
 
 /// Versions that are numbers are compared as numbers, others as text.

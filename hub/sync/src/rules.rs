@@ -28,6 +28,7 @@ pub struct Rules {
     /// of its own.
     pub skew: Duration,
     skews: BTreeMap<ConnectionId, Duration>,
+    debounces: BTreeMap<ConnectionId, Duration>,
     /// This many changes of one field within `fight_window` are a fight.
     pub fight_limit: u32,
     pub fight_window: Duration,
@@ -40,6 +41,7 @@ impl Default for Rules {
             names: BTreeMap::new(),
             skew: Duration::from_secs(2),
             skews: BTreeMap::new(),
+            debounces: BTreeMap::new(),
             fight_limit: 10,
             fight_window: Duration::from_secs(3600),
         }
@@ -67,6 +69,17 @@ impl Rules {
     /// How far this connection's clock may be off.
     pub fn set_skew(&mut self, connection: ConnectionId, skew: Duration) {
         self.skews.insert(connection, skew);
+    }
+
+    /// How long a record of this connection has to rest before a change of it is
+    /// taken in.
+    pub fn set_debounce(&mut self, connection: ConnectionId, rest: Duration) {
+        self.debounces.insert(connection, rest);
+    }
+
+    pub fn debounce_of(&self, connection: ConnectionId) -> Duration {
+        let own = self.debounces.get(&connection);
+        own.copied().unwrap_or_default()
     }
 
     /// The rule for a value that this stream puts against the canonical one.

@@ -2,6 +2,7 @@
 //! They are compiled once for each database, whose module says what a world is.
 
 mod agreement;
+mod batches;
 mod conflicts;
 mod consent;
 mod crash;

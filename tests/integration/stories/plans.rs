@@ -1,5 +1,7 @@
 //! A plan is saved, looked at, and carried out as it is.
 
+use std::time::Duration;
+
 use concord_engine::run::Request;
 use concord_engine::saved::{Carried, SavedPlan};
 use serde_json::{Value, json};
@@ -9,7 +11,12 @@ use crate::world::Behaviour;
 
 /// Two people in both systems, agreed on; their ids at `a` and `b`.
 async fn agreed() -> (World, Vec<[String; 2]>) {
+    agreed_later(Duration::ZERO).await
+}
+
+async fn agreed_later(later: Duration) -> (World, Vec<[String; 2]>) {
     let world = World::new(&["a", "b"]);
+    world.clock.advance(later);
     let ids = (0..3)
         .map(|n| {
             let person = json!({
@@ -121,7 +128,8 @@ async fn a_plan_of_another_database_and_what_is_no_plan_are_refused() {
     world.system("a").edit(&ids[0][0], json!({"title": "CTO"}));
     read(&world).await;
     let plan = saved(&world).await;
-    let (other, _) = agreed().await;
+    // Chance follows from the clock here, so it must not be the same moment.
+    let (other, _) = agreed_later(Duration::from_secs(1)).await;
     let mut hub = other.hub().await;
     let refused = hub.apply_plan(&plan).await.unwrap_err().to_string();
     assert!(refused.contains("another database"), "{refused}");

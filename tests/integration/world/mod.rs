@@ -80,6 +80,7 @@ pub struct World<G> {
     filters: BTreeMap<String, (Filter, Filter)>,
     directions: BTreeMap<String, Direction>,
     ways: BTreeMap<String, Ways>,
+    debounces: BTreeMap<String, Duration>,
     pub ground: G,
 }
 
@@ -107,6 +108,7 @@ impl<G: Ground> World<G> {
             filters: BTreeMap::new(),
             directions: BTreeMap::new(),
             ways: BTreeMap::new(),
+            debounces: BTreeMap::new(),
             ground,
         }
     }
@@ -121,6 +123,11 @@ impl<G: Ground> World<G> {
 
     pub fn direct(&mut self, system: &str, direction: Direction) {
         self.directions.insert(system.to_owned(), direction);
+    }
+
+    /// How long its records have to rest.
+    pub fn debounce(&mut self, system: &str, rest: Duration) {
+        self.debounces.insert(system.to_owned(), rest);
     }
 
     /// How a connection is treated.
@@ -159,6 +166,9 @@ impl<G: Ground> World<G> {
         }
         for (system, id) in self.systems.iter().zip(1..) {
             let id = ConnectionId(id);
+            if let Some(rest) = self.debounces.get(&system.name) {
+                rules.set_debounce(id, *rest);
+            }
             let row = match known.iter().position(|row| row.id == id) {
                 Some(at) => known.swap_remove(at),
                 None => {

@@ -27,6 +27,8 @@ pub struct Behaviour {
     pub silent: bool,
     /// Refuses a record with this value in any field.
     pub refuses: Option<&'static str>,
+    /// No walk lists more records than these.
+    pub lists: Option<usize>,
 }
 
 pub const HONEST: &str = "
@@ -50,6 +52,7 @@ impl Default for Behaviour {
             rewrite: |_, value| value.clone(),
             silent: false,
             refuses: None,
+            lists: None,
         }
     }
 }
@@ -79,6 +82,8 @@ struct State {
     blind: bool,
     /// Pulls list nothing new: the index lags behind.
     lags: bool,
+    /// What it refused is fine now.
+    relents: bool,
     /// The next pulls fail.
     fail_pull: Vec<Fault>,
 }
@@ -178,6 +183,11 @@ impl System {
         self.state().fail_pull.push(fault);
     }
 
+    /// From now on it takes what it refused.
+    pub fn relent(&self) {
+        self.state().relents = true;
+    }
+
     pub fn blind(&self, blind: bool) {
         self.state().blind = blind;
     }
@@ -266,6 +276,7 @@ impl System {
 
     fn write(&self, state: &mut State, op: &Op) -> Outcome {
         if let Some(bad) = self.behaviour.refuses
+            && !state.relents
             && let Some((name, _)) = op.fields.iter().find(|(_, value)| **value == json!(bad))
         {
             return Outcome::Failed(Fault::invalid(name, "this value is not allowed"));
@@ -360,10 +371,18 @@ impl Connector for System {
             .map_or(Ok(0), str::parse)
             .map_err(|_| Fault::CursorExpired("no cursor of this system".into()))?;
         let full = selection.mode == PullMode::Full;
+        let inside = |row: &Row| match selection.window {
+            Some(window) => window.from <= row.modified && row.modified < window.until,
+            None => true,
+        };
+        let of_walk = state.rows.values().filter(|row| inside(row)).count();
+        if full && self.behaviour.lists.is_some_and(|most| of_walk > most) {
+            return Err(Fault::WindowTooLarge(format!("{of_walk} records")));
+        }
         let mut rows: Vec<_> = state
             .rows
             .iter()
-            .filter(|(_, row)| row.version > after)
+            .filter(|(_, row)| row.version > after && inside(row))
             .collect();
         rows.sort_by_key(|(_, row)| row.version);
         let more = rows.len() > selection.page_size as usize;
@@ -388,7 +407,7 @@ impl Connector for System {
             changes,
             next: Some(next),
             more,
-            complete: full && !more,
+            complete: full && !more && selection.window.is_none(),
         })
     }
 

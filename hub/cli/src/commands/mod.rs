@@ -7,6 +7,7 @@ pub mod connection;
 pub mod export;
 pub mod holds;
 pub mod init;
+pub mod letters;
 pub mod matches;
 pub mod plan;
 pub mod plugin;

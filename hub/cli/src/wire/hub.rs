@@ -8,6 +8,7 @@ use std::time::Duration;
 use concord_core::ports::{Clock, Connector, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{Manifest, manifest};
+use concord_engine::clock::SystemRng;
 use concord_engine::config::{Config, ConnectionConfig};
 use concord_engine::hub::{Connection, Options, Ways};
 use concord_engine::progress::Watch;
@@ -113,7 +114,9 @@ pub async fn build(parts: Parts) -> Result<Hub, WireError> {
         connections,
         parts.options,
     );
-    Ok(hub.await?)
+    let mut hub = hub.await?;
+    hub.rng = Arc::new(SystemRng::default());
+    Ok(hub)
 }
 
 struct Wiring {

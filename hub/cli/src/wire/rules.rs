@@ -208,6 +208,9 @@ pub fn build(
         rules.set_for(reach, kind, field, written.rule.clone());
     }
     for (name, connection) in &config.connections {
+        if let (Some(id), Some(rest)) = (connections.get(name), connection.debounce) {
+            rules.set_debounce(*id, Duration::from_secs(rest.into()));
+        }
         if let (Some(id), Some(skew)) = (connections.get(name), connection.clock_skew) {
             rules.set_skew(*id, Duration::from_secs(skew.into()));
         }

@@ -158,3 +158,26 @@ fn an_exact_date_of_change_tells_older_records() {
     check(true, None, Belief::Believed);
     check(false, Some(499), Belief::Believed);
 }
+
+#[test]
+fn a_record_that_is_still_typed_in_rests_first() {
+    // It is second 1000.
+    let check = |modified: Option<i64>, title: &str, rest: u64, expect: Belief| {
+        let mut world = world();
+        let rest = std::time::Duration::from_secs(rest);
+        world.rules.set_debounce(A, rest);
+        let link = world.link(json!({"title": "x"}), json!({"job_title": "x"}));
+        let mut record = record(json!({"title": title}));
+        record.modified_at = modified.map(secs);
+        let belief = believe(&record, world.read(), &link, false, &world.scene());
+        assert_eq!(belief, expect, "{modified:?} {title} {rest:?}");
+    };
+    let again = |at| Belief::ReadAgain { at: secs(at) };
+    check(Some(990), "y", 0, Belief::Believed);
+    check(Some(990), "y", 30, again(1020));
+    check(Some(970), "y", 30, Belief::Believed);
+    check(Some(999), "x", 30, Belief::Believed);
+    check(None, "y", 30, Belief::Believed);
+    // A clock that is ahead must not keep a record waiting for ever.
+    check(Some(2000), "y", 30, Belief::Believed);
+}
