@@ -72,6 +72,9 @@ pub enum Identity {
     FamilyName,
     /// A whole name: an organization's.
     Name,
+    BirthDate,
+    /// The name of an employer.
+    Company,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use concord_core::state::ConnectionRow;
 use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
 use concord_sync::delete::DeleteMode;
 use concord_sync::guard::Guards;
+use concord_sync::identity::Subject;
 use concord_sync::lens::References;
 use concord_sync::mapping::StreamMapping;
 use concord_sync::scene::{LensHistory, Rules, Scene};
@@ -147,6 +148,8 @@ pub struct Hub {
     pub rng: Arc<dyn Rng>,
     pub watch: Arc<dyn Watch>,
     pub schemas: Schemas,
+    /// What of each kind says who somebody is.
+    pub(crate) subjects: BTreeMap<Kind, Subject>,
     pub rules: Rules,
     pub connections: Vec<Connection>,
     pub history: LensHistory,
@@ -173,12 +176,17 @@ impl Hub {
         let history = lens_history(store.as_ref(), &connections).await?;
         let numbers = Numbers::new(Arc::clone(&store));
         let seed = clock.now().0.unsigned_abs();
+        let subjects = schemas
+            .iter()
+            .filter_map(|schema| Some((schema.kind.clone(), Subject::of(schema)?)))
+            .collect();
         Ok(Self {
             store,
             clock,
             rng: Arc::new(Seeded::new(seed)),
             watch,
             schemas,
+            subjects,
             rules,
             connections,
             history,

@@ -22,6 +22,7 @@ pub mod identity;
 mod journal;
 mod lane;
 pub mod letters;
+pub mod likely;
 pub mod matcher;
 pub mod numbers;
 pub mod outbox;

@@ -9,6 +9,7 @@ use concord_core::record::RemoteRecord;
 use concord_core::state::{Entity, EntityState, Link, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
 use concord_sync::absorb::absorb;
+use concord_sync::identity::CAP;
 use concord_sync::lens::Lens;
 use concord_sync::matching::{self, Candidate, Match};
 use concord_sync::observe::{Read, ReadKind};
@@ -16,6 +17,7 @@ use concord_sync::scene::Held;
 
 use crate::error::EngineError;
 use crate::hub::Hub;
+use crate::likely::{Likeliest, Likely, told};
 use crate::progress::Progress;
 use crate::references::Known;
 
@@ -41,6 +43,7 @@ impl Hub {
         if !result.waits_for.is_empty() {
             return Ok(result);
         }
+        let likely = self.likely(kind).await?;
         let mut after = 0;
         let mut compared = 0;
         loop {
@@ -50,7 +53,8 @@ impl Hub {
             };
             after = last.id.number;
             compared += chunk.len() as u64;
-            self.match_chunk(chunk, run, &mut result).await?;
+            self.match_chunk(chunk, likely.as_ref(), run, &mut result)
+                .await?;
             self.watch.tell(Progress::Matching { compared });
             self.extend_lease().await?;
         }
@@ -59,6 +63,7 @@ impl Hub {
     async fn match_chunk(
         &self,
         chunk: Vec<Entity>,
+        likely: Option<&Likely<'_>>,
         run: RunId,
         result: &mut Matched,
     ) -> Result<(), EngineError> {
@@ -73,7 +78,7 @@ impl Hub {
                 Some(Some(Verdict::Link(known))) => {
                     let known = known.clone();
                     if self
-                        .unite(entity, &known, &mut table, run, &mut out)
+                        .unite(entity, &known, "linked", &mut table, run, &mut out)
                         .await?
                     {
                         result.linked += 1;
@@ -89,20 +94,20 @@ impl Hub {
                 // it is compared again.
                 Some(None) | None => {}
             }
-            match table.compare(self, entity) {
-                Match::New => {
+            match table.compare(self, likely, entity) {
+                Found::New => {
                     result.new += 1;
                     table.settle_new(entity);
                 }
-                Match::Same(known) => {
+                Found::Same(known, what) => {
                     if self
-                        .unite(entity, &known, &mut table, run, &mut out)
+                        .unite(entity, &known, &what, &mut table, run, &mut out)
                         .await?
                     {
                         result.linked += 1;
                     }
                 }
-                Match::Ask { candidates, reason } => {
+                Found::Ask(candidates, reason) => {
                     result.to_review += 1;
                     if !table.verdicts.contains_key(&key) {
                         out.reviews.push(Review {
@@ -130,6 +135,7 @@ impl Hub {
         &self,
         unmatched: &Entity,
         known: &EntityId,
+        what: &str,
         table: &mut Table,
         run: RunId,
         out: &mut Changeset,
@@ -180,7 +186,7 @@ impl Hub {
         );
         link.walk = walk;
         link.again_at = again_at;
-        self.write_down(absorbed, &link, &entity, run, Some("linked"), out)
+        self.write_down(absorbed, &link, &entity, run, Some(what), out)
             .await?;
         entity.dirty = true;
         let mut merged = unmatched.clone();
@@ -201,9 +207,24 @@ impl Hub {
         Ok(true)
     }
 
+    /// Everything that an entity is found by: its keys, and the blocks that it
+    /// is compared in.
     pub(crate) fn keys_of(&self, entity: &Entity) -> Vec<MatchKey> {
-        let schema = self.schemas.get(entity.id.kind.as_str());
-        schema.map_or_else(Vec::new, |schema| matching::keys(entity, schema))
+        let kind = &entity.id.kind;
+        let Some(schema) = self.schemas.get(kind.as_str()) else {
+            return Vec::new();
+        };
+        let mut keys = matching::keys(entity, schema);
+        let blocks = self
+            .subjects
+            .get(kind)
+            .map(|subject| subject.blocks(entity));
+        keys.extend(blocks.into_iter().flatten().map(|key| MatchKey {
+            kind: kind.clone(),
+            key,
+            entity: entity.id.number,
+        }));
+        keys
     }
 
     /// Writes down how the keys of an entity have changed since `before`.
@@ -223,6 +244,15 @@ impl Hub {
         let connection = self.connection(*connection)?;
         Some((connection, connection.stream(stream)?))
     }
+}
+
+/// Who an unmatched entity was found to be.
+enum Found {
+    New,
+    /// With what the event says.
+    Same(EntityId, String),
+    /// With what a person is told.
+    Ask(Vec<EntityId>, String),
 }
 
 /// Everybody who shares a key with an entity of the chunk, kept up to date
@@ -300,23 +330,26 @@ impl Table {
         self.links.get(&id.number).and_then(|links| links.first())
     }
 
-    fn compare(&self, hub: &Hub, entity: &Entity) -> Match {
-        let Some(schema) = hub.schemas.get(entity.id.kind.as_str()) else {
-            return Match::New;
-        };
-        let Some(link) = self.only_link(&entity.id) else {
-            return Match::New;
+    /// By its keys first; then, where they say nothing or leave a doubt, by what
+    /// else is known of everybody in its blocks.
+    fn compare(&self, hub: &Hub, likely: Option<&Likely<'_>>, entity: &Entity) -> Found {
+        let (Some(schema), Some(link)) = (
+            hub.schemas.get(entity.id.kind.as_str()),
+            self.only_link(&entity.id),
+        ) else {
+            return Found::New;
         };
         let place = (link.key.connection.0, link.key.stream.to_string());
+        let occupied = |number: i64| self.occupied.contains(&(number, place.0, place.1.clone()));
         let mut holders: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         let mut candidates = BTreeMap::new();
-        for key in hub.keys_of(entity) {
+        for key in matching::keys(entity, schema) {
             let numbers = self.holders.get(&key.key).cloned().unwrap_or_default();
             for number in &numbers {
                 let Some(other) = self.entities.get(number) else {
                     continue;
                 };
-                let occupied = self.occupied.contains(&(*number, place.0, place.1.clone()));
+                let occupied = occupied(*number);
                 // Somebody of another system who is not matched either has its
                 // own turn, and then finds this one.
                 if occupied || other.state == EntityState::Live {
@@ -331,7 +364,57 @@ impl Table {
             }
             holders.insert(key.key, numbers.into_iter().collect());
         }
-        matching::find(entity, schema, &holders, &candidates)
+        let by_key = matching::find(entity, schema, &holders, &candidates);
+        let Some(likely) = likely else {
+            return match by_key {
+                Match::New => Found::New,
+                Match::Same(known) => Found::Same(known, "linked".into()),
+                Match::Ask { candidates, reason } => Found::Ask(candidates, reason),
+            };
+        };
+        match by_key {
+            Match::Same(known) => Found::Same(known, "linked".into()),
+            Match::Ask { candidates, reason } => {
+                let others: Vec<&Entity> = candidates
+                    .iter()
+                    .filter_map(|id| self.entities.get(&id.number))
+                    .collect();
+                let why = told(&likely.weigh(entity, &others));
+                Found::Ask(candidates, format!("{reason}; {why}"))
+            }
+            Match::New => {
+                let block = self.block_of(hub, entity);
+                let free = |other: &&Entity| {
+                    other.state == EntityState::Live && !occupied(other.id.number)
+                };
+                let others: Vec<&Entity> = block.into_iter().filter(free).collect();
+                if others.is_empty() {
+                    return Found::New;
+                }
+                match likely.decide(entity, &others) {
+                    Likeliest::Nobody => Found::New,
+                    Likeliest::One(known, why) => Found::Same(known, format!("linked: {why}")),
+                    Likeliest::Ask(candidates, why) => Found::Ask(candidates, why),
+                }
+            }
+        }
+    }
+
+    /// Everybody else of the blocks that an entity is in.  What many share says
+    /// too little, and comparing with all of them would cost too much.
+    fn block_of(&self, hub: &Hub, entity: &Entity) -> Vec<&Entity> {
+        let keys = hub.keys_of(entity).into_iter();
+        let blocks = keys.filter_map(|key| self.holders.get(&key.key));
+        let numbers: BTreeSet<i64> = blocks
+            .filter(|block| block.len() <= CAP)
+            .flatten()
+            .copied()
+            .filter(|number| *number != entity.id.number)
+            .collect();
+        let numbers = numbers.into_iter();
+        numbers
+            .filter_map(|number| self.entities.get(&number))
+            .collect()
     }
 
     fn settle_new(&mut self, entity: &Entity) {

@@ -71,13 +71,16 @@ pub fn find(
             .filter(|number| **number != entity.id.number)
             .filter_map(|number| candidates.get(number).map(|candidate| (*number, candidate)))
             .collect();
+        if is_desk(others.iter().map(|(_, candidate)| candidate.entity), schema) {
+            continue;
+        }
         let free: BTreeSet<i64> = others
             .iter()
             .filter(|(_, c)| !c.occupied)
             .map(|(number, _)| *number)
             .collect();
         if let (Some(number), 1) = (free.first(), others.len()) {
-            if names_agree(entity, candidates[number].entity, schema) {
+            if names_agree(entity, candidates[number].entity, key, schema) {
                 sure.insert(*number);
             } else {
                 doubts.insert(format!("the names do not agree although both hold {key}"));
@@ -114,16 +117,28 @@ pub fn find(
     }
 }
 
-fn names_agree(one: &Entity, other: &Entity, schema: &EntitySchema) -> bool {
-    let part = |entity: &Entity, role: Identity| {
-        schema
-            .fields
-            .values()
-            .find(|spec| spec.identity == Some(role))
-            .and_then(|spec| entity.value(spec.name.as_str()).as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
+/// The largest household that a shared address or number is taken for.
+const HOUSEHOLD: usize = 6;
+
+/// More people of different names share it than a household has: a switchboard
+/// or a mailbox of an office, which says nothing about who somebody is.
+fn is_desk<'a>(holders: impl Iterator<Item = &'a Entity>, schema: &EntitySchema) -> bool {
+    let roles = [Identity::GivenName, Identity::FamilyName, Identity::Name];
+    let names: BTreeSet<[String; 3]> = holders
+        .map(|entity| roles.map(|role| normal::folded(&part(entity, role, schema))))
+        .collect();
+    names.len() > HOUSEHOLD
+}
+
+fn part(entity: &Entity, role: Identity, schema: &EntitySchema) -> String {
+    let spec = schema.fields.values().find(|s| s.identity == Some(role));
+    spec.and_then(|spec| entity.value(spec.name.as_str()).as_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn names_agree(one: &Entity, other: &Entity, key: &str, schema: &EntitySchema) -> bool {
+    let part = |entity: &Entity, role: Identity| part(entity, role, schema);
     if schema
         .fields
         .values()
@@ -131,10 +146,18 @@ fn names_agree(one: &Entity, other: &Entity, schema: &EntitySchema) -> bool {
     {
         return normal::name_agrees(&part(one, Identity::Name), &part(other, Identity::Name));
     }
+    let (mine, theirs) = (
+        part(one, Identity::GivenName),
+        part(other, Identity::GivenName),
+    );
+    // A couple has one telephone and one family name, and is two people.
+    if key.starts_with("phone:") && !mine.is_empty() && !theirs.is_empty() {
+        return normal::name_agrees(&mine, &theirs);
+    }
     normal::names_agree(
-        &part(one, Identity::GivenName),
+        &mine,
         &part(one, Identity::FamilyName),
-        &part(other, Identity::GivenName),
+        &theirs,
         &part(other, Identity::FamilyName),
     )
 }

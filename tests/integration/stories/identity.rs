@@ -1,7 +1,10 @@
 //! Who is who, and what a person decides.
 
-use concord_core::ports::Store;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use concord_core::ports::{Rng, Store};
 use concord_core::state::Verdict;
+use concord_core::{EntityId, Kind};
 use concord_engine::review::Choice;
 use serde_json::{Value, json};
 
@@ -57,6 +60,180 @@ async fn a_shared_address_or_other_names_go_to_a_person() {
         (a.find_by("first", "Eve"), b.find_by("first", "Cid")),
         (None, None)
     );
+}
+
+/// Numbers that are the same every time.
+struct Steps(AtomicU64);
+
+impl Rng for Steps {
+    fn next_u64(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let seen = self.0.fetch_add(STEP, Ordering::Relaxed);
+        (seen ^ (seen >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+}
+
+/// Says what a record is known by besides its keys.
+const TOLD: &str = "
+version: 1
+streams:
+  people:
+    entity: person
+    fields:
+      email: { path: mail }
+      given_name: { path: first }
+      family_name: { path: last }
+      phone: { path: tel, phone: { region: US } }
+      birthday: { path: born }
+      company: { path: firm }
+";
+
+#[tokio::test]
+async fn who_shares_no_key_is_weighed_and_each_band_is_told_field_by_field() {
+    let mut world = World::new(&["a", "b"]);
+    world.map("a", TOLD);
+    world.map("b", TOLD);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let of = |first: &str, last: &str, more: Value| {
+        let mut person = json!({"first": first, "last": last});
+        for (name, value) in more.as_object().unwrap() {
+            person[name] = value.clone();
+        }
+        person
+    };
+    // One in a hundred thousand has name and day of birth in common.
+    a.add(of(
+        "Ann",
+        "Featherstone",
+        json!({"born": "1970-03-12", "mail": "ann@example.com"}),
+    ));
+    b.add(of(
+        "Ann",
+        "Featherstone",
+        json!({"born": "1970-03-12", "tel": "+12025550101"}),
+    ));
+    // A name and an employer may be two people.
+    a.add(of("Bob", "Whitmore", json!({"firm": "Acme Ltd"})));
+    b.add(of("Bob", "Whitmore", json!({"firm": "ACME"})));
+    // A name alone is no reason to ask.
+    a.add(of("Cid", "Orr", json!({"mail": "cid@example.com"})));
+    b.add(of("Cid", "Orr", json!({"mail": "orr@example.org"})));
+    let report = world.approve().await;
+    let matched = &report.matched["person"];
+    assert_eq!(
+        (matched.linked, matched.to_review, matched.new),
+        (1, 1, 4),
+        "{matched:?}"
+    );
+    let store = world.store().await;
+    let review = store.reviews(true, 9).await.unwrap().remove(0);
+    assert_eq!(review.values["given_name"], "Bob");
+    for word in [
+        "given_name equal (+",
+        "company equal (+",
+        "before any field",
+    ] {
+        assert!(review.reason.contains(word), "{}", review.reason);
+    }
+    let bob = &review.candidates[0];
+    let events = store.events(bob).await.unwrap();
+    assert!(events.iter().all(|e| !e.what.starts_with("linked")));
+    // Why Ann was linked stands in her story.
+    let ids: Vec<EntityId> = (1..=6)
+        .map(|number| EntityId::new("person", number))
+        .collect();
+    let mut told = Vec::new();
+    for id in &ids {
+        let events = store.events(id).await.unwrap();
+        told.extend(
+            events
+                .into_iter()
+                .map(|e| e.what)
+                .filter(|w| w.starts_with("linked: ")),
+        );
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("birthday equal (+"), "{told:?}");
+    // And nothing is compared twice.
+    world.writes();
+    let report = world.sync().await;
+    assert_eq!((report.writes(), report.matched["person"].linked), (0, 0));
+}
+
+#[tokio::test]
+async fn a_changed_record_that_waits_is_compared_with_its_block_again() {
+    let mut world = World::new(&["a", "b"]);
+    world.map("a", TOLD);
+    world.map("b", TOLD);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let bob = json!({"first": "Bob", "last": "Whitmore", "firm": "Acme", "born": "1980-05-04"});
+    let mut unsure = bob.clone();
+    unsure["born"] = Value::Null;
+    a.add(bob);
+    let id = b.add(unsure);
+    let report = world.approve().await;
+    assert_eq!(report.matched["person"].to_review, 1, "{report:#?}");
+    b.edit(&id, json!({"born": "1980-05-04"}));
+    let report = world.sync().await;
+    assert_eq!(report.matched["person"].linked, 1, "{report:#?}");
+}
+
+#[tokio::test]
+async fn weights_are_learned_from_the_stores_own_records() {
+    let mut world = World::new(&["a", "b"]);
+    world.map("a", TOLD);
+    world.map("b", TOLD);
+    let names = |number: u32| {
+        let letter = |n: u32| char::from(b'a' + (n % 26) as u8);
+        let first = format!("{}ore{}", letter(number * 7), letter(number / 13));
+        let last = format!(
+            "{}al{}en{}",
+            letter(number),
+            letter(number / 26),
+            letter(number * 3)
+        );
+        (first, last)
+    };
+    for number in 0..400 {
+        let (first, last) = names(number);
+        let born = format!("19{}-0{}-1{}", 30 + number % 70, 1 + number % 9, number % 7);
+        let person =
+            |firm: String| json!({"first": first, "last": last, "born": born, "firm": firm});
+        world
+            .system("a")
+            .add(person(format!("Firm {}", number % 90)));
+        // What b says of the employer is of no use.
+        world
+            .system("b")
+            .add(person(format!("Unit {}", number * 17 % 90)));
+    }
+    // Before there is anything to learn from, that is said.
+    let hub = world.hub().await;
+    let kind = Kind::new("person");
+    let rng = Steps(AtomicU64::new(1));
+    let none = hub.learn_matches(&kind, &rng).await.unwrap_err();
+    assert!(none.to_string().contains("too few"), "{none}");
+    // Another employer makes the built-in weights ask.
+    assert!(world.sync().await.matched["person"].to_review > 390);
+    let lesson = world.hub().await.learn_matches(&kind, &rng).await.unwrap();
+    assert_eq!(lesson.records, 800);
+    assert!((390..=410).contains(&lesson.pairs), "{lesson:?}");
+    let against = |field: &str| {
+        let found = lesson.fields.iter().find(|(name, ..)| name == field);
+        found.map(|(_, _, different)| *different).unwrap()
+    };
+    assert!(against("birthday") < -3.0, "{lesson:?}");
+    assert!(against("company") > -0.5, "{lesson:?}");
+    // It is used from now on.
+    let document = world
+        .store()
+        .await
+        .document("match-weights/person")
+        .await
+        .unwrap();
+    assert!(document.is_some());
+    let linked = world.sync().await.matched["person"].linked;
+    assert!(linked > 390, "{linked}");
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use concord_core::EntityId;
 use concord_core::ports::Store as _;
 use concord_core::state::{Review, Verdict};
+use concord_core::{EntityId, Kind};
+use concord_engine::clock::SystemRng;
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
@@ -22,6 +23,8 @@ pub enum Command {
     Link(LinkArguments),
     /// Say that a record is none of its candidates
     Apart(ApartArguments),
+    /// Learn from the records at hand how much each field says about who somebody is
+    Learn(LearnArguments),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +64,20 @@ pub struct ApartArguments {
     id: i64,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord matches learn person
+
+Reads every record of every system as it was last seen; nobody has to say which
+are the same. What it learns is used for every comparison from then on, and
+replaces what was learned before.")]
+pub struct LearnArguments {
+    /// The kind of entity
+    #[arg(default_value = "person")]
+    kind: String,
+}
+
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
     match command {
         Command::List(arguments) => list(cli, arguments).await,
@@ -68,6 +85,7 @@ pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
             decide(cli, arguments.id, Verdict::Link(arguments.entity.clone())).await
         }
         Command::Apart(arguments) => decide(cli, arguments.id, Verdict::Apart).await,
+        Command::Learn(arguments) => learn(cli, arguments).await,
     }
 }
 
@@ -116,6 +134,37 @@ fn row(review: &Review, connection: &str) -> [String; 5] {
         candidates.join(", "),
         verdict,
     ]
+}
+
+async fn learn(cli: &Invocation, arguments: &LearnArguments) -> Result<Ending> {
+    let store = cli.writing().await?;
+    let hub = cli
+        .hub(store.clone(), Reach::Records, String::new())
+        .await?;
+    let kind = Kind::new(&arguments.kind);
+    let rng = SystemRng::default();
+    let lesson = lease::with(store.as_ref(), cli.clock.as_ref(), "matches", async || {
+        hub.learn_matches(&kind, &rng).await
+    })
+    .await?;
+    cli.output.show(&lesson, |lesson| {
+        let fields = lesson.fields.iter().map(|(field, equal, different)| {
+            [
+                field.clone(),
+                format!("{equal:+.1}"),
+                format!("{different:+.1}"),
+            ]
+        });
+        format!(
+            "learned from {} records, {} pairs of which are one {}; in bits, each doubles the \
+             odds:\n{}",
+            lesson.records,
+            lesson.pairs,
+            lesson.kind,
+            table(["field", "equal", "different"], fields)
+        )
+    })?;
+    Ok(Ending::Fine)
 }
 
 async fn decide(cli: &Invocation, id: i64, verdict: Verdict) -> Result<Ending> {

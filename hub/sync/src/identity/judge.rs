@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocking::Blocks;
 use super::corpus::Corpus;
+use super::knowledge::Knowledge;
 use super::weights::{Frequencies, Rival, Scale, Weights};
 
 /// What is done about a pair.
@@ -72,6 +73,15 @@ impl<'a> Judge<'a> {
             corpus,
             frequencies: Frequencies::of(corpus),
             scale: Scale::new(weights),
+        }
+    }
+
+    /// With what is known from elsewhere, of however few records.
+    pub fn knowing(corpus: &'a Corpus, knowledge: &Knowledge) -> Self {
+        Self {
+            corpus,
+            frequencies: knowledge.frequencies(corpus),
+            scale: Scale::new(&knowledge.weights),
         }
     }
 

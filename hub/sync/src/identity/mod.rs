@@ -8,6 +8,9 @@
 //! of three bands and explains it field by field.  [`clusters`] and
 //! [`one_to_one`] make of the pairs who is who.
 //!
+//! In the hub, a [`Subject`] reads the features off a schema, and [`Knowledge`]
+//! is what was learned and is kept.
+//!
 //! Everything is the same for the same input: chance comes in as a parameter.
 
 mod blocking;
@@ -16,8 +19,10 @@ mod corpus;
 mod explain;
 pub mod feature;
 mod judge;
+mod knowledge;
 mod learn;
 pub mod likeness;
+mod subject;
 mod vocabulary;
 mod weights;
 
@@ -27,7 +32,9 @@ pub use corpus::{Corpus, Form, MOST_FEATURES, Pattern};
 pub use explain::{Explanation, FieldWeight};
 pub use feature::{Feature, Kind, Level};
 pub use judge::{Band, Bands, Judge, Pair};
+pub use knowledge::Knowledge;
 pub use learn::learn;
+pub use subject::Subject;
 pub use weights::{Frequencies, Learned, Rival, Weights};
 
 #[cfg(test)]

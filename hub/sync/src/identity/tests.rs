@@ -216,3 +216,44 @@ fn one_that_two_could_be_is_left_to_a_person() {
         assert_eq!(found.review.len(), asked);
     }
 }
+
+fn canonical(values: serde_json::Value) -> concord_core::Entity {
+    let mut entity = concord_core::Entity::new(concord_core::EntityId::new("person", 1));
+    for (name, value) in values.as_object().unwrap() {
+        let cell = concord_core::state::Cell {
+            value: value.clone(),
+            origin: concord_core::state::Origin::Person("eve".into()),
+            after: concord_core::Timestamp::ZERO,
+            until: concord_core::Timestamp::ZERO,
+            changes: 0,
+            fight_since: concord_core::Timestamp::ZERO,
+        };
+        entity
+            .cells
+            .insert(concord_core::FieldName::new(name), cell);
+    }
+    entity
+}
+
+#[test]
+fn a_record_is_in_two_blocks_at_most() {
+    use serde_json::json;
+    let schemas = crate::schemas::builtin();
+    let subject = Subject::of(schemas.get("person").unwrap()).unwrap();
+    let whole = json!({
+        "given_name": "Ann", "family_name": "Meyer", "birthday": "1970-03-12",
+        "email": "ann@example.com", "phone": "+12025550101", "company": "Acme",
+        "address": {"street": "Hauptstr. 5a", "postal_code": "10115", "city": "Berlin"},
+    });
+    let blocks = |values| subject.blocks(&canonical(values));
+    assert_eq!(blocks(whole.clone()), ["name:an mr", "born:19700312 m"]);
+    // Swapped, and written as it sounds.
+    let heard = json!({"given_name": "Maier", "family_name": "Anne"});
+    assert_eq!(blocks(heard), ["name:an mr"]);
+    let mut ageless = whole;
+    ageless["birthday"] = json!("--03-12");
+    assert_eq!(blocks(ageless)[1], "at:10115 5a m");
+    assert_eq!(blocks(json!({"email": "ann@example.com"})), [""; 0]);
+    // Orders have numbers and no names.
+    assert!(Subject::of(schemas.get("order").unwrap()).is_none());
+}

@@ -86,39 +86,53 @@ pub fn unshared(kind: Kind, same: &Shares, strangers: &Shares) -> Shares {
     shares
 }
 
-/// How common each value of a corpus is, by feature.
+/// How likely a stranger has each value of a corpus too, by feature and number.
 #[derive(Clone, Debug)]
 pub struct Frequencies {
-    counts: Vec<Vec<u32>>,
-    records: f64,
+    shares: Vec<Vec<f32>>,
 }
 
 impl Frequencies {
+    /// Counted in the corpus itself: how many of the other records have a value,
+    /// both of the pair left out, and one more than was seen where the value
+    /// comes from a common stock of names and places.
     pub fn of(corpus: &Corpus) -> Self {
-        let features = corpus.form().features();
-        let mut counts: Vec<Vec<u32>> = (0..features.len())
-            .map(|at| vec![0; corpus.vocabulary(at).len() + 1])
-            .collect();
-        for record in 0..corpus.len() as u32 {
-            for (feature, counts) in counts.iter_mut().enumerate() {
-                for id in corpus.values(record, feature) {
+        let records = corpus.len().max(1) as f64;
+        let features = corpus.form().features().iter().enumerate();
+        let shares = features.map(|(at, feature)| {
+            let mut counts = vec![0u32; corpus.vocabulary(at).len() + 1];
+            for record in 0..corpus.len() as u32 {
+                for id in corpus.values(record, at) {
                     counts[*id as usize] += 1;
                 }
             }
-        }
+            let unseen = u32::from(feature.kind.has_common_values());
+            let share = |count: u32| f64::from(count.saturating_sub(2) + unseen) / records;
+            counts
+                .into_iter()
+                .map(|count| share(count) as f32)
+                .collect()
+        });
         Self {
-            counts,
-            records: corpus.len() as f64,
+            shares: shares.collect(),
         }
     }
 
-    /// How likely a stranger has this value too: how many of the other records
-    /// have it, both of the pair left out, and one more than was seen where the
-    /// value comes from a common stock of names and places.
-    fn share(&self, feature: usize, kind: Kind, id: ValueId) -> f64 {
-        let others = self.counts[feature][id as usize].saturating_sub(2);
-        let unseen = u32::from(kind.has_common_values());
-        f64::from(others + unseen) / self.records.max(1.0)
+    /// Known from elsewhere.
+    pub(super) fn by(corpus: &Corpus, share: impl Fn(usize, &str) -> f64) -> Self {
+        let shares = (0..corpus.form().features().len()).map(|at| {
+            let vocabulary = corpus.vocabulary(at);
+            let known = (1..=vocabulary.len() as u32).map(|id| vocabulary.value(id).text);
+            let known = known.map(|text| share(at, text) as f32);
+            std::iter::once(0.0).chain(known).collect()
+        });
+        Self {
+            shares: shares.collect(),
+        }
+    }
+
+    pub(super) fn share(&self, feature: usize, id: ValueId) -> f64 {
+        f64::from(self.shares[feature][id as usize])
     }
 }
 
@@ -210,7 +224,7 @@ impl Scale {
         let mut place = self.place[feature][at];
         if level == Level::Exact {
             let (_, id) = corpus.level(a, b, feature);
-            let share = frequencies.share(feature, kind, id);
+            let share = frequencies.share(feature, id);
             if kind.has_common_values() {
                 strangers = share.log2();
             } else if share > 0.0 {

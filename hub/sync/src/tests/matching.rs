@@ -124,6 +124,33 @@ fn a_key_that_a_household_shares_links_nobody() {
 }
 
 #[test]
+fn a_couple_with_one_telephone_is_two_people() {
+    let home = "+12025550123";
+    let ann = [named(2, "Ann", "Berg", "", home)];
+    asks(
+        look(named(1, "Bob", "Berg", "", home), &ann, &[]),
+        &[2],
+        "names do not agree",
+    );
+    assert_eq!(look(named(1, "", "Berg", "", home), &ann, &[]), same(2));
+}
+
+#[test]
+fn what_an_office_shares_says_nothing() {
+    let switchboard = "+12025550123";
+    let names = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay", "Gus"];
+    let office: Vec<Entity> = (2..)
+        .zip(names)
+        .map(|(number, name)| named(number, name, name, "", switchboard))
+        .collect();
+    let new = || named(1, "Ann", "Ann", "", switchboard);
+    assert_eq!(look(new(), &office, &[]), Match::New);
+    // Six may be a household, so a person is asked.
+    let (_, household) = office.split_last().unwrap();
+    asks(look(new(), household, &[]), &[2, 3, 4, 5, 6, 7], "share");
+}
+
+#[test]
 fn a_shared_key_does_not_stop_one_that_is_sure() {
     let home = "+12025550123";
     let known = [
