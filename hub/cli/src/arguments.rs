@@ -83,6 +83,10 @@ pub enum Command {
     /// List records that may be several customers, or none, and say who they are
     #[command(subcommand)]
     Matches(commands::matches::Command),
+    /// Say that two records of the hub are one
+    Merge(commands::merge::MergeArguments),
+    /// Take apart what was merged
+    Unmerge(commands::merge::UnmergeArguments),
     /// Read every linked record back and compare it with the canonical one
     Verify(commands::verify::Arguments),
     /// Look at connector components

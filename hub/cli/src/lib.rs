@@ -68,6 +68,8 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Holds(command) => commands::holds::run(&cli, &command).await,
         Command::Policy(command) => commands::policy::run(&cli, &command).await,
         Command::Matches(command) => commands::matches::run(&cli, &command).await,
+        Command::Merge(arguments) => commands::merge::merge(&cli, &arguments).await,
+        Command::Unmerge(arguments) => commands::merge::unmerge(&cli, &arguments).await,
         Command::Verify(arguments) => commands::verify::run(&cli, &arguments).await,
         Command::Plugin(command) => commands::plugin::run(&cli, &command).await,
         Command::Twin(arguments) => commands::twin::run(&cli, &arguments).await,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use concord_core::ports::{Store, StoreError};
-use concord_core::state::{Hold, Link, LinkState};
+use concord_core::state::{Hold, Intent, Link, LinkState};
 use concord_core::{ConnectionId, EntityId, StreamName};
 use concord_sync::scene::Held;
 
@@ -34,20 +34,35 @@ impl Around {
         Held::of(self.holds.get(entity).map_or(&[], Vec::as_slice))
     }
 
-    /// The link in one stream.  A live one is the one to write to; any other
-    /// only says that the place is taken.
-    pub fn link(
+    /// The links in one stream that are to be written to: the live ones, of
+    /// which a merged entity may have several.  Where there is none, one of any
+    /// other state, which only says that the place is taken; or nothing at all.
+    pub fn to_write(
         &self,
         entity: &EntityId,
-        connection: ConnectionId,
-        stream: &StreamName,
-    ) -> Option<&Link> {
-        let here = |link: &&Link| link.key.connection == connection && link.key.stream == *stream;
-        let links = self.links(entity);
-        let live = links
-            .iter()
-            .filter(here)
-            .find(|l| l.state == LinkState::Live);
-        live.or_else(|| links.iter().find(here))
+        (connection, stream): &(ConnectionId, StreamName),
+    ) -> Vec<Option<&Link>> {
+        let here = |link: &&Link| link.key.connection == *connection && link.key.stream == *stream;
+        let links = || self.links(entity).iter().filter(here);
+        let live: Vec<_> = links()
+            .filter(|link| link.state == LinkState::Live)
+            .map(Some)
+            .collect();
+        if live.is_empty() {
+            return vec![links().next()];
+        }
+        live
+    }
+
+    /// The link that an intent writes to; for a create, whichever took its place.
+    pub fn link_of(&self, intent: &Intent) -> Option<&Link> {
+        let here = |link: &&Link| {
+            link.key.connection == intent.connection && link.key.stream == intent.stream
+        };
+        let mut links = self.links(&intent.entity).iter().filter(here);
+        match &intent.remote_id {
+            Some(id) => links.find(|link| link.key.remote_id == *id),
+            None => links.next(),
+        }
     }
 }

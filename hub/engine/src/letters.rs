@@ -144,7 +144,7 @@ impl Hub {
                 let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) else {
                     continue;
                 };
-                let link = around.link(&entity.id, intent.connection, &intent.stream);
+                let link = around.link_of(intent);
                 let wanted = still_wanted(intent, entity, link);
                 if intent.action == IntentAction::Delete || !wanted.is_empty() {
                     look(intent, entity, link, wanted).await?;

@@ -24,6 +24,7 @@ mod lane;
 pub mod letters;
 pub mod likely;
 pub mod matcher;
+pub mod merge;
 pub mod numbers;
 pub mod outbox;
 pub mod page;

@@ -209,7 +209,7 @@ impl Sender<'_> {
             let Some(mut entity) = entities.remove(&intent.entity) else {
                 continue;
             };
-            let link = around.link(&entity.id, lane.id(), lane.name()).cloned();
+            let link = around.link_of(&intent).cloned();
             let held = around.held(&entity.id);
             if confirm::withdraw_held(&mut intent, &held) {
                 out.intents.push(intent);

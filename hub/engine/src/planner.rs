@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ports::Sequence;
-use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link, Review};
+use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link, LinkState, Review};
 use concord_core::{
     Changeset, ConnectionId, EntityId, Fields, IntentId, Kind, RemoteId, RunId, StreamName,
 };
@@ -64,6 +64,22 @@ pub(crate) struct Surroundings {
     open: BTreeSet<(EntityId, i64, String)>,
     /// What the entities refer to, by stream.
     known: BTreeMap<(ConnectionId, StreamName), Known>,
+}
+
+impl Surroundings {
+    /// One of several records in a stream waits for the open intent of another.
+    fn is_crowded(&self, entity: &EntityId) -> bool {
+        let links = self.around.links(entity).iter();
+        let mut live: Vec<_> = links
+            .filter(|link| link.state == LinkState::Live)
+            .map(|link| (link.key.connection.0, link.key.stream.to_string()))
+            .collect();
+        live.sort();
+        live.chunk_by(|a, b| a == b).any(|records| {
+            let (connection, stream) = records[0].clone();
+            records.len() > 1 && self.open.contains(&(entity.clone(), connection, stream))
+        })
+    }
 }
 
 /// What keeps creates back, found once per look.
@@ -278,9 +294,6 @@ impl Hub {
                 if !stream.caps.writes() {
                     continue;
                 }
-                let link = around
-                    .around
-                    .link(&entity.id, connection.id(), &stream.name);
                 let place = (
                     entity.id.clone(),
                     connection.id().0,
@@ -288,15 +301,16 @@ impl Hub {
                 );
                 let at = (connection.id(), stream.name.clone());
                 let known = around.known.get(&at).unwrap_or(&nothing_known);
-                let target = Target {
-                    scene: self.scene(connection, stream, known, now),
-                    write: &stream.write,
-                    link,
-                    open: around.open.contains(&place),
-                    create_blocked: gates.create(&entity.id, connection.id(), &stream.name),
-                };
-                if let Some(debt) = emit::debt(entity, &target, &held, &|id| self.is_approved(id)) {
-                    debts.push((connection, stream, debt, link));
+                for link in around.around.to_write(&entity.id, &at) {
+                    let target = Target {
+                        scene: self.scene(connection, stream, known, now),
+                        write: &stream.write,
+                        link,
+                        open: around.open.contains(&place),
+                        create_blocked: gates.create(&entity.id, connection.id(), &stream.name),
+                    };
+                    let debt = emit::debt(entity, &target, &held, &|id| self.is_approved(id));
+                    debts.extend(debt.map(|debt| (connection, stream, debt, link)));
                 }
             }
         }
@@ -336,9 +350,17 @@ impl Hub {
                 out.entities.push(entity);
                 continue;
             }
-            let mut blocked = false;
+            // A merged entity may have two records in one stream.  They are
+            // written one after the other: nothing else is ready for two open
+            // intents of one entity there.
+            let mut blocked = around.is_crowded(&entity.id);
+            let mut places = BTreeSet::new();
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
+                if !places.insert((connection.id(), stream.name.clone())) {
+                    blocked = true;
+                    continue;
+                }
                 if debt.blocked.is_some() || stopped.contains(&connection.id()) {
                     blocked = true;
                     continue;

@@ -23,6 +23,7 @@ pub mod lens;
 pub mod mapping;
 pub mod matching;
 pub mod members;
+pub mod merging;
 pub mod normal;
 pub mod observe;
 pub mod policy;

@@ -10,6 +10,7 @@ mod deletes;
 mod doubt;
 mod guards;
 mod identity;
+mod merging;
 mod plans;
 mod tenants;
 mod undo;

@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use concord_core::ports::Store as _;
 use concord_core::state::{Review, Verdict};
 use concord_core::{EntityId, Kind};
-use concord_engine::clock::SystemRng;
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
@@ -142,9 +141,8 @@ async fn learn(cli: &Invocation, arguments: &LearnArguments) -> Result<Ending> {
         .hub(store.clone(), Reach::Records, String::new())
         .await?;
     let kind = Kind::new(&arguments.kind);
-    let rng = SystemRng::default();
     let lesson = lease::with(store.as_ref(), cli.clock.as_ref(), "matches", async || {
-        hub.learn_matches(&kind, &rng).await
+        hub.learn_matches(&kind, hub.rng.as_ref()).await
     })
     .await?;
     cli.output.show(&lesson, |lesson| {

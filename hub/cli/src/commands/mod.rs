@@ -9,6 +9,7 @@ pub mod holds;
 pub mod init;
 pub mod letters;
 pub mod matches;
+pub mod merge;
 pub mod plan;
 pub mod plugin;
 pub mod policy;
