@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use concord_core::changeset::MatchKey;
-use concord_core::ports::Sequence;
+use concord_core::ports::{Sequence, Store};
 use concord_core::record::RemoteRecord;
 use concord_core::state::{Entity, EntityState, Link, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
@@ -319,10 +319,26 @@ impl Table {
             .filter_map(|e| table.only_link(&e.id))
             .map(|l| l.key.clone())
             .collect();
-        for review in store.reviews_of(&keys).await? {
+        for mut review in store.reviews_of(&keys).await? {
+            if let Some(Verdict::Link(known)) = &mut review.verdict {
+                table.follow(store, known).await?;
+            }
             table.verdicts.insert(review.link, review.verdict);
         }
         Ok(table)
+    }
+
+    /// Whom a person named may have become a part of another since; that one is
+    /// meant then.
+    async fn follow(&mut self, store: &dyn Store, known: &mut EntityId) -> Result<(), EngineError> {
+        while let Some(entity) = store.entities(std::slice::from_ref(known)).await?.pop() {
+            let EntityState::MergedInto(number) = entity.state else {
+                self.entities.entry(known.number).or_insert(entity);
+                break;
+            };
+            known.number = number;
+        }
+        Ok(())
     }
 
     /// An unmatched entity has exactly the link it was seen through.

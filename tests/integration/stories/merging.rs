@@ -158,6 +158,40 @@ async fn what_people_put_meanwhile_goes_to_whose_record_they_put_it_into() {
 }
 
 #[tokio::test]
+async fn a_decision_for_one_who_was_merged_since_is_for_whom_they_became() {
+    // Somebody of another name has Anna's number, and is said to be her; but she
+    // is said to be Ann before that is carried out.
+    let c =
+        json!({"mail": "eve@example.com", "first": "Eve", "last": "Ray", "tel": "+12025550101"});
+    let three = World::new(&["a", "b", "c"]);
+    let a = three.system("a");
+    let ids = [
+        a.add(json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"})),
+        a.add(json!({"mail": "anna@example.com", "first": "Anna", "last": "Orr", "tel": "+12025550101"})),
+    ];
+    three.system("c").add(c);
+    three.sync().await;
+    let store = three.store().await;
+    let review = store.reviews(true, 9).await.unwrap().remove(0);
+    let anna = review.candidates[0].clone();
+    let place = (ConnectionId(1), StreamName::new("people"));
+    let ann = store
+        .links(place.0, &place.1, &[RemoteId::new(&ids[0])])
+        .await
+        .unwrap()
+        .remove(0)
+        .entity;
+    let hub = three.hub().await;
+    let verdict = concord_core::state::Verdict::Link(anna.clone());
+    hub.decide_match(review.id, verdict).await.unwrap();
+    hub.merge(&ann, &anna, "eve").await.unwrap();
+    let report = three.sync().await;
+    assert_eq!(report.matched["person"].linked, 1, "{report:#?}");
+    let links = store.links_of(&[ann]).await.unwrap();
+    assert_eq!(links.len(), 3, "two in a, and the one of c");
+}
+
+#[tokio::test]
 async fn cycles_and_what_is_no_more_are_refused() {
     let twice = Twice::new().await;
     let hub = twice.world.hub().await;
