@@ -145,12 +145,34 @@ impl Hub {
                     continue;
                 };
                 let link = around.link_of(intent);
-                let wanted = still_wanted(intent, entity, link);
+                let mut wanted = still_wanted(intent, entity, link);
+                if !wanted.is_empty() {
+                    self.leave_undone(intent, &mut wanted).await?;
+                }
                 if intent.action == IntentAction::Delete || !wanted.is_empty() {
                     look(intent, entity, link, wanted).await?;
                 }
             }
         }
+    }
+    /// A value that an undo keeps from the system since is not one that the
+    /// system refuses.
+    async fn leave_undone(&self, refused: &Intent, wanted: &mut Fields) -> Result<(), EngineError> {
+        let filter = IntentFilter {
+            entity: Some(refused.entity.clone()),
+            state: Some(IntentState::Done),
+            after: Some(refused.id),
+            ..IntentFilter::default()
+        };
+        for later in self.store.intents(&filter).await? {
+            let is_undo = later.action == IntentAction::Restore
+                && later.connection == refused.connection
+                && later.stream == refused.stream;
+            if is_undo {
+                wanted.retain(|name, _| !later.values.contains_key(name));
+            }
+        }
+        Ok(())
     }
 }
 

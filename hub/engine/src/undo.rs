@@ -80,6 +80,7 @@ impl Hub {
                 intent.entity.clone(),
                 intent.connection,
                 intent.stream.clone(),
+                intent.remote_id.clone(),
             );
             if !seen.insert(place) {
                 continue;
@@ -90,8 +91,11 @@ impl Hub {
                 ..IntentFilter::default()
             };
             let mut same = self.store.intents(&filter).await?;
+            // Of a merged entity there may be several records in one stream.
             same.retain(|other| {
-                other.connection == intent.connection && other.stream == intent.stream
+                other.connection == intent.connection
+                    && other.stream == intent.stream
+                    && other.remote_id == intent.remote_id
             });
             if same.first().map(|other| other.id) < first {
                 continue;
@@ -139,6 +143,7 @@ impl Hub {
                 other.entity == intent.entity
                     && other.connection == intent.connection
                     && other.stream == intent.stream
+                    && (other.remote_id.is_none() || other.remote_id == intent.remote_id)
             });
             let target = self.target(intent, entities.get(&intent.entity), &around);
             let (connection, stream, entity, link) = match target {

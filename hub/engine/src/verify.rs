@@ -224,7 +224,7 @@ impl Lane<'_> {
             return Some("the record is out of the scope of writing");
         }
         if link.refused.contains_key(name) {
-            return Some("the system refused the value");
+            return Some("the system refused the value, or an undo keeps it away");
         }
         // What was stored is what the system made of what was sent.
         let sent = link.sent.get(name).unwrap_or(&Value::Null);

@@ -161,3 +161,38 @@ async fn a_run_that_wrote_nothing_or_never_was_is_refused() {
     let unknown = hub.undo(9_999).await.unwrap_err().to_string();
     assert!(unknown.contains("no run 9999"), "{unknown}");
 }
+
+#[tokio::test]
+async fn what_an_undo_keeps_away_is_no_dead_letter() {
+    let picky = Behaviour {
+        refuses: Some("Bad"),
+        ..deletable()
+    };
+    let world = World::with([("a", deletable()), ("b", picky)]);
+    let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+    let ids = ["a", "b"].map(|name| world.system(name).add(ann.clone()));
+    world.approve().await;
+    let tel = "+12025550143";
+    world
+        .system("a")
+        .edit(&ids[0], json!({"title": "Bad", "tel": tel}));
+    let run = world.sync().await.run;
+    assert_eq!(world.system("b").value(&ids[1], "tel"), json!(tel));
+    undo(&world, run).await;
+    assert_eq!(world.system("b").value(&ids[1], "tel"), Value::Null);
+    let hub = world.hub().await;
+    let letters = hub.letters().await.unwrap();
+    let values: Vec<_> = letters
+        .refused
+        .iter()
+        .map(|one| json!(one.values))
+        .collect();
+    assert_eq!(values, [json!({"job_title": "Bad"})]);
+    hub.replay(&[]).await.unwrap();
+    world.sync().await;
+    assert_eq!(
+        world.system("b").value(&ids[1], "tel"),
+        Value::Null,
+        "kept away"
+    );
+}

@@ -91,7 +91,7 @@ fn holding(holding: &Holding) -> String {
         ..
     } = holding;
     let refused = if holding.refused {
-        ", refused the present value"
+        ", the present value is kept from it (refused there, or undone)"
     } else {
         ""
     };

@@ -162,7 +162,7 @@ fn check_one(
     let Some(spec) = schema.field(field.as_str()) else {
         let fields: Vec<&str> = schema.fields.keys().map(FieldName::as_str).collect();
         let hint = expected(field.as_str(), &fields);
-        return problems.add(place, format!("a {kind} has no such field; {hint}"));
+        return problems.add(place, format!("no such field of {kind}; {hint}"));
     };
     if let Err(misfit) = fits(rule, spec) {
         problems.add(place, misfit);
