@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 mod deletes;
 pub mod doubt;
+mod emitter;
 pub mod error;
 pub mod guard;
 pub mod holds;

@@ -1,13 +1,10 @@
-//! What would be written, as values; and, when it is to be done, the intents.
+//! What would be written, as values.  `emitter` makes intents of it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use concord_core::ports::Sequence;
-use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link, LinkState, Review};
-use concord_core::{
-    Changeset, ConnectionId, EntityId, Fields, IntentId, Kind, RemoteId, RunId, StreamName,
-};
+use concord_core::state::{Entity, IntentAction, Link, LinkState, Review};
+use concord_core::{ConnectionId, EntityId, Fields, Kind, RemoteId, StreamName};
 use concord_sync::emit::{self, Debt, Target};
 use concord_sync::guard::Tally;
 use serde::{Deserialize, Serialize};
@@ -15,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::around::Around;
 use crate::deletes::{self, Fate};
 use crate::error::EngineError;
-use crate::guard::{Granted, Guarded, Stopped, Tallies};
+use crate::guard::{Granted, Guarded, Tallies};
 use crate::hub::{Connection, Hub, Stream};
 use crate::progress::Progress;
 use crate::references::Known;
 
-const CHUNK: u32 = 200;
+pub(crate) const CHUNK: u32 = 200;
 
 /// One write of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,15 +57,15 @@ pub struct Plan {
 
 /// What stands around a chunk of entities.
 pub(crate) struct Surroundings {
-    around: Around,
-    open: BTreeSet<(EntityId, i64, String)>,
+    pub around: Around,
+    pub open: BTreeSet<(EntityId, i64, String)>,
     /// What the entities refer to, by stream.
     known: BTreeMap<(ConnectionId, StreamName), Known>,
 }
 
 impl Surroundings {
     /// One of several records in a stream waits for the open intent of another.
-    fn is_crowded(&self, entity: &EntityId) -> bool {
+    pub fn is_crowded(&self, entity: &EntityId) -> bool {
         let links = self.around.links(entity).iter();
         let mut live: Vec<_> = links
             .filter(|link| link.state == LinkState::Live)
@@ -315,128 +312,6 @@ impl Hub {
             }
         }
         debts
-    }
-
-    /// Writes down an intent for everything that is owed and not blocked, but to
-    /// connections whose guard has tripped.  Gives the number of new intents.
-    #[tracing::instrument(target = "concord::stage", level = "trace", name = "plan", skip_all)]
-    pub(crate) async fn emit(&self, run: RunId, stopped: &Stopped) -> Result<u64, EngineError> {
-        let mut made = 0;
-        for kind in self.kinds() {
-            let gates = self.gates(&kind).await?;
-            let mut after = 0;
-            loop {
-                let chunk = self.store.dirty_entities(&kind, after, CHUNK).await?;
-                let Some(last) = chunk.last() else { break };
-                after = last.id.number;
-                made += self.emit_chunk(chunk, &gates, run, stopped).await?;
-                self.extend_lease().await?;
-            }
-        }
-        Ok(made)
-    }
-
-    async fn emit_chunk(
-        &self,
-        chunk: Vec<Entity>,
-        gates: &Gates,
-        run: RunId,
-        stopped: &Stopped,
-    ) -> Result<u64, EngineError> {
-        let around = self.surroundings(&chunk).await?;
-        let mut out = Changeset::durable();
-        for mut entity in chunk {
-            if self.is_over(&mut entity, &around, run, &mut out).await? {
-                out.entities.push(entity);
-                continue;
-            }
-            // A merged entity may have two records in one stream.  They are
-            // written one after the other: nothing else is ready for two open
-            // intents of one entity there.
-            let mut blocked = around.is_crowded(&entity.id);
-            let mut places = BTreeSet::new();
-            for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
-                blocked |= debt.waits;
-                if !places.insert((connection.id(), stream.name.clone())) {
-                    blocked = true;
-                    continue;
-                }
-                if debt.blocked.is_some() || stopped.contains(&connection.id()) {
-                    blocked = true;
-                    continue;
-                }
-                let id = IntentId(self.numbers.next(&Sequence::Intent).await?);
-                let place = (connection.id(), &stream.name);
-                out.intents
-                    .push(self.intent(id, run, place, &entity.id, link, debt));
-            }
-            // What is blocked is looked at again; what waits for an open intent
-            // is marked when that is settled.
-            if !blocked {
-                out.entities_settled.push(entity.id);
-            }
-        }
-        let made = out.intents.len() as u64;
-        self.store.commit(&out).await?;
-        Ok(made)
-    }
-
-    /// A delete that is turned down, or carried out everywhere, is over.
-    async fn is_over(
-        &self,
-        entity: &mut Entity,
-        around: &Surroundings,
-        run: RunId,
-        out: &mut Changeset,
-    ) -> Result<bool, EngineError> {
-        let around_it = &around.around;
-        let open = around.open.iter().any(|(id, _, _)| *id == entity.id);
-        match self.fate(entity, around_it, open) {
-            Fate::Contested(fields) => {
-                let reason = "somebody has changed the record since";
-                self.spare(entity, around_it, &fields, reason, out).await?;
-                Ok(true)
-            }
-            Fate::Over => {
-                self.bury(entity, around_it, run, out).await?;
-                Ok(true)
-            }
-            Fate::Lives | Fate::Waits | Fate::Follows(_) => Ok(false),
-        }
-    }
-
-    /// A planned write, as it is written down before anything leaves.
-    pub(crate) fn intent(
-        &self,
-        id: IntentId,
-        run: RunId,
-        (connection, stream): (ConnectionId, &StreamName),
-        entity: &EntityId,
-        link: Option<&Link>,
-        debt: Debt,
-    ) -> Intent {
-        Intent {
-            id,
-            run,
-            connection,
-            stream: stream.clone(),
-            entity: entity.clone(),
-            remote_id: link.map(|link| link.key.remote_id.clone()),
-            action: debt.action,
-            state: IntentState::New,
-            values: debt.values,
-            before: debt.before,
-            payload: Fields::new(),
-            seen: Fields::new(),
-            base_version: link.and_then(|link| link.version.clone()),
-            answer_version: None,
-            created_at: self.clock.now(),
-            sent_at: None,
-            deadline: None,
-            not_before: None,
-            attempts: 0,
-            reason: String::new(),
-        }
     }
 }
 

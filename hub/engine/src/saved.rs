@@ -264,14 +264,20 @@ fn as_planned<'a>(
             "it waited already when the plan was made: {reason}"
         ));
     }
-    let same_place =
-        |owed: &Owed<'_>| owed.0.row.name == write.connection && owed.1.name == write.stream;
-    let Some((connection, stream, mut debt, link)) = owed.into_iter().find(same_place) else {
-        return Err("it is not owed any more, or another write of it is under way".into());
+    // Of a merged entity there may be several records in one stream.
+    let same_place = |owed: &Owed<'_>| {
+        owed.0.row.name == write.connection
+            && owed.1.name == write.stream
+            && owed.3.map(|link| &link.key.remote_id) == write.remote_id.as_ref()
     };
-    let remote_id = link.map(|link| &link.key.remote_id);
-    if debt.action != write.action || remote_id != write.remote_id.as_ref() {
-        return Err("the record came or went since the plan was made".into());
+    let Some((connection, stream, mut debt, link)) = owed.into_iter().find(same_place) else {
+        return Err(
+            "it is not owed any more, its record came or went, or another write of it is under way"
+                .into(),
+        );
+    };
+    if debt.action != write.action {
+        return Err("something else is to be done with the record since the plan was made".into());
     }
     if link.and_then(|link| link.version.as_ref()) != write.base_version.as_ref() {
         return Err("the record has moved since the plan was made".into());
