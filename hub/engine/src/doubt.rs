@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use concord_core::manifest::CreateSafe;
 use concord_core::ports::{IntentFilter, Sequence};
-use concord_core::record::{Applied, Change, RemoteRecord};
+use concord_core::record::{Absence, Applied, Change, RemoteRecord};
 use concord_core::state::{EntityState, Intent, IntentAction, IntentState, Link, Review};
 use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
+use concord_sync::absence::{self, Conclusion, Noticed};
 use concord_sync::confirm::{self, Next};
 use concord_sync::observe::{Read, ReadKind};
 
@@ -23,6 +24,10 @@ use crate::references::Known;
 
 /// A record that could not be found twice, this far apart, was not created.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A record that stays unreadable is looked at ever more rarely, after this many
+/// doublings once in an hour or so.
+const LOOK_LATER: u32 = 12;
 
 impl Hub {
     /// A hub that died between sending and answer left its intents as `sent`:
@@ -139,7 +144,7 @@ impl Lane<'_> {
     ) -> Result<(), EngineError> {
         let links = settling.around.links(&intent.entity);
         let here = |link: &&Link| self.holds_link(link) && link.key.remote_id == *id;
-        let Some(mut link) = links.iter().find(here).cloned() else {
+        let Some(link) = links.iter().find(here).cloned() else {
             intent.state = IntentState::Dropped;
             "its record is not linked any more".clone_into(&mut intent.reason);
             settling.out.intents.push(intent);
@@ -153,6 +158,7 @@ impl Lane<'_> {
         }
         let settled = intent
             .sent_at
+            .max(link.written_at)
             .map(|at| at.plus(self.stream.caps.settle_ms.fetch()));
         match found {
             Some(Change::Upsert(record)) if settled.is_none_or(|moment| started >= moment) => {
@@ -168,14 +174,12 @@ impl Lane<'_> {
             Some(Change::Upsert(_)) => intent.not_before = settled,
             Some(Change::Malformed { reason, .. }) => {
                 intent.reason = reason;
-                intent.not_before = Some(self.hub.clock.now().plus(LOOK_AGAIN));
+                self.look_later(&mut intent);
             }
-            Some(Change::Gone { .. }) | None => {
-                intent.state = IntentState::Dropped;
-                "the record could not be found afterwards".clone_into(&mut intent.reason);
-                link.again_at = Some(self.hub.clock.now());
-                settling.out.links.push(link);
+            Some(Change::Gone { absence, .. }) => {
+                self.judge_absence(&mut intent, link, &absence, settling);
             }
+            None => self.judge_absence(&mut intent, link, &Absence::Hidden, settling),
         }
         settling.out.intents.push(intent);
         Ok(())
@@ -218,6 +222,45 @@ impl Lane<'_> {
         Ok(())
     }
 
+    /// What is in doubt about a record that may only be hidden stays in doubt:
+    /// seen again, it would be taken for a person's edit.
+    fn judge_absence(
+        &self,
+        intent: &mut Intent,
+        mut link: Link,
+        found: &Absence,
+        settling: &mut Settling,
+    ) {
+        let now = self.hub.clock.now();
+        let mut judged = link.clone();
+        let caps = &self.stream.caps;
+        match absence::judge(&mut judged, found, Noticed::Fetched, caps, now) {
+            Conclusion::Confirm { at } => {
+                intent.not_before = Some(at);
+                settling.out.links.push(judged);
+            }
+            Conclusion::Hidden => {
+                "the record cannot be seen".clone_into(&mut intent.reason);
+                self.look_later(intent);
+                settling.out.links.push(judged);
+            }
+            // The next look at the link says what becomes of it.
+            Conclusion::Gone | Conclusion::Merged(_) => {
+                intent.state = IntentState::Dropped;
+                "the record is gone".clone_into(&mut intent.reason);
+                link.missing_since = judged.missing_since;
+                link.again_at = Some(now);
+                settling.out.links.push(link);
+            }
+        }
+    }
+
+    fn look_later(&self, intent: &mut Intent) {
+        intent.attempts += 1;
+        let wait = LOOK_AGAIN * (1 << intent.attempts.min(LOOK_LATER));
+        intent.not_before = Some(self.hub.clock.now().plus(wait));
+    }
+
     async fn settle(
         &self,
         mut intent: Intent,
@@ -243,7 +286,10 @@ impl Lane<'_> {
             &self.scene(&settling.known),
         );
         match next {
-            Next::Wait | Next::ReadBack => intent.not_before = intent.deadline,
+            Next::Wait | Next::ReadBack => {
+                let settle = self.stream.caps.settle_ms.fetch();
+                intent.not_before = intent.deadline.map(|deadline| deadline.plus(settle));
+            }
             Next::Closed if intent.action == IntentAction::Create => sent.created += 1,
             Next::Closed => sent.updated += 1,
             Next::Replay => {}
@@ -293,10 +339,7 @@ impl Lane<'_> {
             .await;
         let found = match found {
             Ok(found) => self.unlinked(found).await?,
-            Err(fault) => {
-                let waited = self.wait_out(fault, intent.attempts).await;
-                return waited.map_err(Stopped::Fault);
-            }
+            Err(fault) => return self.wait_out(fault, intent.attempts).await,
         };
         match found.as_slice() {
             [record] => self.adopt(intent, record, started, sent).await,

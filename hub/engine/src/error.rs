@@ -15,4 +15,9 @@ pub enum EngineError {
     Refused(String),
     #[error("the run was ended before it was through; the next one goes on from there")]
     Ended,
+    #[error(
+        "the hub stood still for longer than its lease, so another may have gone on meanwhile; \
+         the next run begins with what is true then"
+    )]
+    Lapsed,
 }

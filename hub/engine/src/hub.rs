@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use concord_core::ports::{Clock, Connector, Rng, Store, StoreError};
@@ -157,8 +157,9 @@ pub struct Hub {
     pub numbers: Numbers,
     /// Set from outside: the run ends before its next step.
     pub stop: Arc<AtomicBool>,
-    /// Until when the lease of the run is ours; 0 while there is none.
-    pub(crate) leased_until: AtomicI64,
+    /// Until when the lease of the run is ours, in microseconds of monotonic
+    /// time; 0 while there is none.
+    pub(crate) leased_until: AtomicU64,
 }
 
 impl Hub {
@@ -193,7 +194,7 @@ impl Hub {
             options,
             numbers,
             stop: Arc::default(),
-            leased_until: AtomicI64::new(0),
+            leased_until: AtomicU64::new(0),
         })
     }
 

@@ -374,6 +374,7 @@ impl Table {
                         Candidate {
                             entity: other,
                             occupied,
+                            is_known: other.state == EntityState::Live,
                         },
                     );
                 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use concord_core::manifest::{self, CreateSafe};
 use concord_core::ports::IntentFilter;
 use concord_core::record::{Action, Change, Op, Outcome};
 use concord_core::state::{
@@ -17,6 +18,7 @@ use concord_sync::scene::{Held, Scene};
 use concord_sync::{confirm, emit, undo};
 
 use crate::around::Around;
+use crate::before::is_empty;
 use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::lane::Lane;
@@ -179,9 +181,16 @@ impl Sender<'_> {
             .into_iter()
             .map(|link| (link.key.remote_id.clone(), link))
             .collect();
+        let mapped = self.lane.stream.mapping.remote_fields();
         let looks_other = |link: &Link, fields: &Fields| {
-            let mut known = link.raw.iter();
-            known.any(|(name, value)| fields.get(name).is_some_and(|now| now != value))
+            mapped
+                .iter()
+                .any(|name| match (link.raw.get(name), fields.get(name)) {
+                    (Some(known), Some(now)) => known != now,
+                    // Never read: it was empty, or nobody would write there.
+                    (None, Some(now)) => !is_empty(now),
+                    (_, None) => false,
+                })
         };
         let changed = found.into_iter().filter(|change| match change {
             Change::Upsert(record) => match links.get(&record.id) {
@@ -211,6 +220,15 @@ impl Sender<'_> {
             };
             let link = around.link_of(&intent).cloned();
             let held = around.held(&entity.id);
+            if is_sent_again(&intent, &lane.stream.caps) && is_held(&intent, &held) {
+                // It may have arrived, so it is not forgotten; and it may not,
+                // so it is not written while its values are held.
+                intent.state = IntentState::InDoubt;
+                intent.not_before = Some(lane.hub.clock.now().plus(lane.hub.options.longest_wait));
+                "waits for a person's decision".clone_into(&mut intent.reason);
+                out.intents.push(intent);
+                continue;
+            }
             if confirm::withdraw_held(&mut intent, &held) {
                 out.intents.push(intent);
                 continue;
@@ -314,7 +332,11 @@ impl Sender<'_> {
                 continue;
             }
             let ops: Vec<Op> = batch.iter().map(op).collect();
-            let started = self.lane.hub.clock.now();
+            // The last step before the bytes leave: a request must not arrive when
+            // another hub has taken over.
+            let hub = self.lane.hub;
+            hub.lease_for(hub.options.request_timeout).await?;
+            let started = hub.clock.now();
             match connector.push(self.lane.name(), &ops).await {
                 Ok(outcomes) => self.take_outcomes(batch, outcomes, started).await?,
                 Err(fault) if batch.len() > 1 && is_refusal(&fault) => {
@@ -392,7 +414,9 @@ fn is_moot(
     };
     // What is sent once more to settle a doubt goes out unchanged, and so does
     // what an undo brings back.
-    let settles_doubt = !intent.seen.is_empty() || intent.action == IntentAction::Restore;
+    let settles_doubt = !intent.seen.is_empty()
+        || intent.action == IntentAction::Restore
+        || is_sent_again(intent, scene.stream);
     let overtaken = intent.action == IntentAction::Restore
         && intent.seen.is_empty()
         && link.is_some_and(|link| undo::is_overtaken(intent, entity, link, held, scene));
@@ -404,6 +428,18 @@ fn is_moot(
 
 fn is_update(intent: &Intent) -> bool {
     matches!(intent.action, IntentAction::Update | IntentAction::Restore)
+}
+
+/// A create whose answer is missing goes out once more under its key, whatever is
+/// wanted by now: dropped, the record that it may have made would be made again.
+fn is_sent_again(intent: &Intent, stream: &manifest::Stream) -> bool {
+    let by_key = matches!(stream.create_safe, Some(CreateSafe::Key) | None);
+    by_key && intent.action == IntentAction::Create && intent.sent_at.is_some()
+}
+
+fn is_held(intent: &Intent, held: &Held) -> bool {
+    let mut names = intent.values.keys();
+    names.any(|name| held.holds(&FieldName::new(name)))
 }
 
 fn op(job: &Job) -> Op {

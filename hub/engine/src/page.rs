@@ -5,7 +5,7 @@ mod gone;
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ports::Sequence;
-use concord_core::record::{Change, RemoteRecord};
+use concord_core::record::{Absence, Change, RemoteRecord};
 use concord_core::state::{EntityState, Link, LinkKey, LinkState, Quarantined};
 use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
@@ -89,12 +89,17 @@ impl PageOf<'_> {
             before,
             memory,
             counts: PageCounts::default(),
+            moved: BTreeSet::new(),
             out,
         };
-        for change in changes {
+        // Who is told where a record went before the record itself is looked at
+        // does not take it for a new one.
+        let (merges, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_merge);
+        for change in merges.into_iter().chain(rest) {
             page.counts.records += 1;
             page.change(change).await?;
         }
+        page.keep_moved();
         let counts = page.counts;
         memory.heals |= counts.quarantined > 0;
         self.wake_waiting(out).await?;
@@ -149,6 +154,8 @@ struct Page<'a> {
     before: Before,
     memory: &'a Memory,
     counts: PageCounts,
+    /// Ids to which a link moved on this page, and which it has not shown yet.
+    moved: BTreeSet<RemoteId>,
     out: &'a mut Changeset,
 }
 
@@ -156,7 +163,10 @@ impl Page<'_> {
     async fn change(&mut self, change: Change) -> Result<(), EngineError> {
         match change {
             Change::Upsert(record) => match self.before.links.remove(&record.id) {
-                Some(link) => self.known_record(link, &record).await,
+                Some(link) => {
+                    let is_moved = self.moved.remove(&record.id);
+                    self.known_record(link, &record, is_moved).await
+                }
                 None => self.new_record(&record).await,
             },
             Change::Gone { id, absence, .. } => match self.before.links.remove(&id) {
@@ -195,6 +205,7 @@ impl Page<'_> {
         &mut self,
         mut link: Link,
         record: &RemoteRecord,
+        is_moved: bool,
     ) -> Result<(), EngineError> {
         let Some(mut entity) = self.before.entities.remove(&link.entity) else {
             self.quarantine(
@@ -208,7 +219,11 @@ impl Page<'_> {
             return Ok(());
         };
         let open = self.before.open.contains(&link.entity);
-        let before = link.clone();
+        let mut before = link.clone();
+        if is_moved {
+            // It has no row of its own yet, so it is written whatever is read.
+            before.key.remote_id = RemoteId::new("");
+        }
         if let Some(walk) = self.of.walk {
             link.walk = walk;
         }
@@ -407,6 +422,16 @@ pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
         first_contact: Vec::new(),
         refused: Fields::new(),
     }
+}
+
+fn is_merge(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Gone {
+            absence: Absence::MergedInto(_),
+            ..
+        }
+    )
 }
 
 /// Changes by id, so that a record that a page names twice is seen.

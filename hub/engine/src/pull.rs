@@ -49,7 +49,7 @@ impl Lane<'_> {
             let started = self.hub.clock.now();
             let page = match self.pull_page(&state).await {
                 Ok(page) => page,
-                Err(fault) => match self.another_way(&fault, &state, restarts) {
+                Err(Stopped::Fault(fault)) => match self.another_way(&fault, &state, restarts) {
                     Some(other) => {
                         restarts += u32::from(!matches!(fault, Fault::WindowTooLarge(_)));
                         state = other;
@@ -60,6 +60,7 @@ impl Lane<'_> {
                         return Err(Stopped::Fault(fault));
                     }
                 },
+                Err(stopped) => return Err(stopped),
             };
             let more = page.more;
             let stuck = more && page.next == state.cursor;
@@ -140,7 +141,7 @@ impl Lane<'_> {
         Ok(self.hub.store.commit(&out).await?)
     }
 
-    async fn pull_page(&self, state: &StreamState) -> Result<Page, Fault> {
+    async fn pull_page(&self, state: &StreamState) -> Result<Page, Stopped> {
         let place = windows::Place::read(state.cursor.as_deref());
         let caps = &self.stream.caps;
         let selection = Selection {
@@ -168,26 +169,25 @@ impl Lane<'_> {
     }
 
     /// Waits where waiting helps; gives the fault back where it does not.
-    pub async fn wait_out(&self, fault: Fault, tries: u32) -> Result<(), Fault> {
+    pub async fn wait_out(&self, fault: Fault, tries: u32) -> Result<(), Stopped> {
         let now = self.hub.clock.now();
         let backoff = backoff(tries, self.hub.rng.next_u64());
         let until = match &fault {
             Fault::RateLimited { until, .. } | Fault::Transient { until, .. } => {
                 until.unwrap_or_else(|| now.plus(backoff))
             }
-            _ => return Err(fault),
+            _ => return Err(Stopped::Fault(fault)),
         };
         let wait = until.since(now);
         if tries >= TRIES || wait > self.hub.options.longest_wait {
-            return Err(fault);
+            return Err(Stopped::Fault(fault));
         }
         self.hub.watch.tell(Progress::Waiting {
             connection: self.connection.row.name.clone(),
             until,
             why: fault.to_string(),
         });
-        self.hub.clock.sleep(wait).await;
-        Ok(())
+        Ok(self.hub.sleep(wait).await?)
     }
 
     /// Commits a page and the cursor behind it.  At the end of a full walk the
@@ -200,16 +200,16 @@ impl Lane<'_> {
         state: &mut StreamState,
         memory: &mut Memory,
     ) -> Result<PageCounts, Stopped> {
-        self.fetch_repeated(&mut page).await?;
-        let mut counts = PageCounts::default();
+        let listed: BTreeSet<RemoteId> = page
+            .changes
+            .iter()
+            .filter_map(Change::id)
+            .cloned()
+            .collect();
+        let walk = state.walking.then_some(state.walk);
+        let mut counts = self.fetch_repeated(&mut page, walk).await?;
         let ends_walk = page.complete && state.walking;
         if ends_walk {
-            let listed = page
-                .changes
-                .iter()
-                .filter_map(Change::id)
-                .cloned()
-                .collect();
             counts.gone += self.sweep(state.walk, &listed).await?;
         }
         let mut out = Changeset::default();
@@ -219,7 +219,7 @@ impl Lane<'_> {
                 kind: ReadKind::Pull,
                 started,
             },
-            walk: state.walking.then_some(state.walk),
+            walk,
             noticed: Noticed::Listed,
             due: None,
         };
@@ -237,17 +237,27 @@ impl Lane<'_> {
     }
 
     /// A page that names a record twice cannot say which is newer: the record
-    /// is read.
-    async fn fetch_repeated(&self, page: &mut Page) -> Result<(), Stopped> {
+    /// is read, and judged by what is known of such reads.
+    async fn fetch_repeated(
+        &self,
+        page: &mut Page,
+        walk: Option<i64>,
+    ) -> Result<PageCounts, Stopped> {
         let twice = repeated(&page.changes);
         if twice.is_empty() {
-            return Ok(());
+            return Ok(PageCounts::default());
         }
+        let started = self.hub.clock.now();
         let fetched = self.fetch(&twice).await?;
         page.changes
             .retain(|change| change.id().is_none_or(|id| !twice.contains(id)));
-        page.changes.extend(fetched);
-        Ok(())
+        let of = PageOf {
+            walk,
+            ..self.page(ReadKind::Fetch, started, Noticed::Fetched)
+        };
+        let mut counts = of.take_in(fetched, Changeset::default()).await?;
+        counts.records += twice.len() as u64;
+        Ok(counts)
     }
 
     /// What a complete walk did not list is looked at directly.  Says how many

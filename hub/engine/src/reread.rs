@@ -1,14 +1,20 @@
 //! Records that have to be read again: what could not be believed, what seems
 //! to be gone, what a reference waited for.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use concord_core::record::Change;
-use concord_core::{Changeset, EntityId, Link, RemoteId};
+use concord_core::{Changeset, EntityId, Intent, Link, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::ReadKind;
 
 use crate::lane::Lane;
 use crate::page::{PageCounts, PageOf};
 use crate::pull::Stopped;
+
+/// How long a record with an open intent is left alone at least.
+const POSTPONED: Duration = Duration::from_secs(1);
 
 impl Lane<'_> {
     /// Reads what is due by now.
@@ -30,17 +36,20 @@ impl Lane<'_> {
             let open = self.open_of(&due).await?;
             let ids: Vec<RemoteId> = due
                 .iter()
-                .filter(|link| !open.contains(&link.entity))
+                .filter(|link| !open.contains_key(&link.entity))
                 .map(|link| link.key.remote_id.clone())
                 .collect();
             let started = self.hub.clock.now();
             let changes = self.fetch(&ids).await?;
             // A date that is met is over, in the transaction that has what was
             // read; what still cannot be believed gets a new one there.  A record
-            // with an open intent is read when that is settled.
+            // with an open intent is read when that is over: an answer to it may say
+            // nothing of what was seen.
             let mut out = Changeset::default();
             out.links.extend(due.into_iter().map(|mut link| {
-                link.again_at = None;
+                link.again_at = open
+                    .get(&link.entity)
+                    .map(|until| (*until).max(now.plus(POSTPONED)));
                 link
             }));
             let page = PageOf {
@@ -52,11 +61,13 @@ impl Lane<'_> {
         }
     }
 
-    async fn open_of(&self, links: &[Link]) -> Result<Vec<EntityId>, Stopped> {
+    /// Which of them have an open intent, and until when it rests.
+    async fn open_of(&self, links: &[Link]) -> Result<BTreeMap<EntityId, Timestamp>, Stopped> {
         let entities: Vec<_> = links.iter().map(|link| link.entity.clone()).collect();
         let intents = self.hub.store.open_intents_of(&entities).await?;
         let mine = intents.into_iter().filter(|i| self.holds_intent(i));
-        Ok(mine.map(|intent| intent.entity).collect())
+        let rests = |intent: &Intent| intent.not_before.unwrap_or(Timestamp::ZERO);
+        Ok(mine.map(|i| (i.entity.clone(), rests(&i))).collect())
     }
 
     /// A direct read, with the waits that help.
@@ -69,7 +80,7 @@ impl Lane<'_> {
                 tries += 1;
                 match connector.fetch(self.name(), ids, &self.stream.fields).await {
                     Ok(changes) => break found.extend(changes),
-                    Err(fault) => self.wait_out(fault, tries).await.map_err(Stopped::Fault)?,
+                    Err(fault) => self.wait_out(fault, tries).await?,
                 }
             }
         }

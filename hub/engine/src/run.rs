@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use concord_core::ports::Sequence;
 use concord_core::state::RunRow;
-use concord_core::{Changeset, RunId, Timestamp};
+use concord_core::{Changeset, RunId};
 use concord_sync::approve::FirstContact;
 use serde::Serialize;
 
@@ -322,11 +323,16 @@ impl Hub {
             until,
             why: "the system may still answer with an older state".into(),
         });
-        self.clock
-            .sleep(wait.max(std::time::Duration::from_millis(1)))
-            .await;
+        self.sleep(wait.max(Duration::from_millis(1))).await?;
         self.extend_lease().await?;
         Ok(true)
+    }
+
+    /// Sleeps under a lease that lasts longer.
+    pub(crate) async fn sleep(&self, span: Duration) -> Result<(), EngineError> {
+        self.lease_for(span + self.options.request_timeout).await?;
+        self.clock.sleep(span).await;
+        Ok(())
     }
 
     /// Called at every step of a run, so that the lease outlives each request,
@@ -335,15 +341,28 @@ impl Hub {
         if self.stop.load(Ordering::Relaxed) {
             return Err(EngineError::Ended);
         }
-        let now = self.clock.now();
-        // Half of it has to be left, which is more than a request takes.
-        let ours = Timestamp(self.leased_until.load(Ordering::Relaxed));
-        if ours.since(now) > self.options.lease / 2 {
+        self.lease_for(self.options.lease / 2).await
+    }
+
+    /// Makes sure that the lease outlives this span from now on.  One that has
+    /// run out is not taken again: another hub may have worked since, and what
+    /// this one knows would be written over it.
+    pub(crate) async fn lease_for(&self, span: Duration) -> Result<(), EngineError> {
+        let ours = Duration::from_micros(self.leased_until.load(Ordering::Relaxed));
+        // Asked before the store is: time that the store takes is time off.
+        let before = self.clock.monotonic();
+        if !ours.is_zero() && ours <= before {
+            return Err(EngineError::Lapsed);
+        }
+        if ours > before + span {
             return Ok(());
         }
+        let now = self.clock.now();
         let until = now.plus(self.options.lease);
         self.store.lease(&self.options.owner, now, until).await?;
-        self.leased_until.store(until.0, Ordering::Relaxed);
+        let ours = (before + self.options.lease).as_micros();
+        let ours = u64::try_from(ours).unwrap_or(u64::MAX);
+        self.leased_until.store(ours, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -90,7 +90,11 @@ pub fn resolve(
         .filter(|lens| touched(lens))
         .map(|lens| (lens, look.judge(lens)))
         .collect();
-    let is_early = intent.deadline.is_some_and(|deadline| scene.now < deadline);
+    // A request that arrives at its deadline shows when reads have settled.
+    let settle = scene.stream.settle_ms.fetch();
+    let is_early = intent
+        .deadline
+        .is_some_and(|deadline| read.started < deadline.plus(settle));
     let waits = |found: &Found| matches!(found, Found::Untouched | Found::Unanswered);
     if is_early && verdicts.iter().any(|(_, found)| waits(found)) {
         intent.state = IntentState::InDoubt;

@@ -65,6 +65,12 @@ pub fn debt(
         Some(_) => return None,
         None => create(entity, target, held, is_approved)?,
     };
+    // Without a precondition a write would go over what was seen and not yet
+    // believed.
+    let unread = target.link.is_some_and(|link| link.again_at.is_some());
+    if unread && !target.scene.stream.etags {
+        debt.blocked = Some(Cow::Borrowed("its record is to be read once more first"));
+    }
     // What keeps a create back outlives the approval, so that is what is said.
     if !target.scene.approved && (target.link.is_some() || target.create_blocked.is_none()) {
         debt.blocked = Some(Cow::Borrowed("the connection's first plan is not approved"));

@@ -50,6 +50,8 @@ pub struct Candidate<'a> {
     pub entity: &'a Entity,
     /// It has a record in the same stream of the same connection already.
     pub occupied: bool,
+    /// It has been matched itself.
+    pub is_known: bool,
 }
 
 /// Compares an unmatched entity with everybody who shares a key with it.
@@ -65,6 +67,7 @@ pub fn find(
     let mut groups: Vec<BTreeSet<i64>> = Vec::new();
     let mut sure = BTreeSet::new();
     let mut doubts = BTreeSet::new();
+    let mut twins = BTreeSet::new();
     for (key, numbers) in holders {
         let others: Vec<_> = numbers
             .iter()
@@ -88,7 +91,16 @@ pub fn find(
         } else if !free.is_empty() {
             doubts.insert(format!("{} records share {key}", others.len() + 1));
         }
-        // Where nobody elsewhere holds the key, that several records of one
+        let is_twin = |c: &Candidate<'_>| {
+            c.occupied && c.is_known && names_agree(entity, c.entity, key, schema)
+        };
+        twins.extend(
+            others
+                .iter()
+                .filter(|(_, c)| is_twin(c))
+                .map(|(number, _)| *number),
+        );
+        // Where nobody elsewhere holds the key, that several people of one
         // system share it is that system's business.
         if !free.is_empty() {
             groups.push(free);
@@ -98,8 +110,18 @@ pub fn find(
         kind: entity.id.kind.clone(),
         number: *number,
     };
-    if groups.is_empty() {
+    if groups.is_empty() && twins.is_empty() {
         return Match::New;
+    }
+    if groups.is_empty() {
+        // The same person twice in one system: somebody entered them while the
+        // hub did, or long ago.  Taken for new, they would be twice everywhere.
+        return Match::Ask {
+            candidates: twins.iter().map(id).collect(),
+            reason: "the system has a record of this name and key already: merge the two there, \
+                     or say that they are two"
+                .into(),
+        };
     }
     if let (Some(number), 1) = (sure.first(), sure.len())
         && groups.iter().all(|group| group.contains(number))

@@ -3,7 +3,7 @@
 use concord_core::RemoteId;
 use concord_core::ports::Sequence;
 use concord_core::record::Absence;
-use concord_core::state::{EntityState, Event, Link, LinkState, Origin};
+use concord_core::state::{EntityState, Event, Link, LinkState, Origin, Review, Verdict};
 use concord_sync::absence::{self, Conclusion};
 
 use super::Page;
@@ -31,14 +31,13 @@ impl Page<'_> {
             &self.of.lane.stream.caps,
             now,
         );
-        let mut moved = None;
         let what = match &conclusion {
             Conclusion::Gone => Some("deleted at the system".to_owned()),
             Conclusion::Hidden if before.state != LinkState::Hidden => {
                 Some("cannot be seen any more; nothing says that it was deleted".to_owned())
             }
             Conclusion::Merged(into) => {
-                moved = self.follow_merge(&link, into).await?;
+                self.follow_merge(&link, into).await?;
                 Some(format!("merged into {into} at the system"))
             }
             Conclusion::Hidden | Conclusion::Confirm { .. } => None,
@@ -60,7 +59,6 @@ impl Page<'_> {
         if conclusion == Conclusion::Gone {
             self.spread(&mut link);
         }
-        self.out.links.extend(moved);
         self.keep_link(&before, link);
         Ok(())
     }
@@ -81,19 +79,18 @@ impl Page<'_> {
 
     /// Merged into a record that nobody knows yet: the link moves there, and is
     /// read at once.  One that is linked already stands for itself.
-    async fn follow_merge(
-        &self,
-        link: &Link,
-        into: &RemoteId,
-    ) -> Result<Option<Link>, EngineError> {
+    async fn follow_merge(&mut self, link: &Link, into: &RemoteId) -> Result<(), EngineError> {
         let hub = self.of.lane.hub;
         let ids = std::slice::from_ref(into);
         let known = hub
             .store
             .links(self.of.lane.id(), &self.of.lane.stream.name, ids)
             .await?;
-        if !known.is_empty() {
-            return Ok(None);
+        if let Some(other) = known.first() {
+            return self.claim(link, other).await;
+        }
+        if self.before.links.contains_key(into) {
+            return Ok(());
         }
         let mut moved = link.clone();
         moved.key.remote_id = into.clone();
@@ -101,6 +98,40 @@ impl Page<'_> {
         moved.version = None;
         moved.again_at = Some(hub.clock.now());
         moved.missing_since = None;
-        Ok(Some(moved))
+        self.moved.insert(into.clone());
+        self.before.links.insert(into.clone(), moved);
+        Ok(())
+    }
+
+    /// The record was seen under its new id before anybody said whose it was: as
+    /// long as it has not been matched, it is the one that went there.
+    async fn claim(&mut self, link: &Link, other: &Link) -> Result<(), EngineError> {
+        let hub = self.of.lane.hub;
+        let ids = std::slice::from_ref(&other.entity);
+        let Some(entity) = hub.store.entities(ids).await?.pop() else {
+            return Ok(());
+        };
+        if entity.state != EntityState::Unmatched || other.entity == link.entity {
+            return Ok(());
+        }
+        self.out.reviews.push(Review {
+            id: hub.numbers.next(&Sequence::Review).await?,
+            link: other.key.clone(),
+            kind: entity.id.kind.clone(),
+            candidates: vec![link.entity.clone()],
+            reason: format!("{} became this record at the system", link.key.remote_id),
+            values: entity.values(),
+            at: hub.clock.now(),
+            verdict: Some(Verdict::Link(link.entity.clone())),
+        });
+        Ok(())
+    }
+
+    /// Links that moved to a record which this page did not show: it is read at
+    /// once.
+    pub(super) fn keep_moved(&mut self) {
+        for id in std::mem::take(&mut self.moved) {
+            self.out.links.extend(self.before.links.remove(&id));
+        }
     }
 }

@@ -32,7 +32,12 @@ fn look(new: Entity, known: &[Entity], occupied: &[i64]) -> Match {
         .iter()
         .map(|entity| {
             let occupied = occupied.contains(&entity.id.number);
-            (entity.id.number, Candidate { entity, occupied })
+            let candidate = Candidate {
+                entity,
+                occupied,
+                is_known: true,
+            };
+            (entity.id.number, candidate)
         })
         .collect();
     find(&new, schema, &holders, &candidates)
@@ -193,11 +198,21 @@ fn two_keys_that_point_to_two_people_are_for_a_person() {
 
 #[test]
 fn who_has_a_record_in_the_same_stream_is_not_this_one() {
-    // Two records of one system with one address are that system's business.
+    // Two people of one system with one address are that system's business.
     let known = [named(2, "Ann", "Berg", "ann@example.com", "")];
     assert_eq!(
-        look(named(1, "Ann", "Berg", "ann@example.com", ""), &known, &[2]),
+        look(
+            named(1, "Bob", "Quill", "ann@example.com", ""),
+            &known,
+            &[2]
+        ),
         Match::New
+    );
+    // The same person twice would be taken for new, and be twice everywhere.
+    asks(
+        look(named(1, "Ann", "Berg", "ann@example.com", ""), &known, &[2]),
+        &[2],
+        "has a record of this name and key already",
     );
 }
 
