@@ -1,0 +1,186 @@
+//! What people did and who has seen what: the memory of the world that the hub
+//! knows nothing of, and against which it is checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use concord_core::Value;
+
+use crate::value::{Unit, is_empty, tokens};
+
+/// One value that a person put somewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub human: u32,
+    /// What stood there, and was seen by the person.
+    pub parents: Vec<u64>,
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// `P1` to `P12`, or a word for what has no number.
+    pub rule: &'static str,
+    pub what: String,
+}
+
+/// What a world held, so that an empty one cannot pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub steps: u64,
+    pub syncs: u64,
+    pub crashes: u64,
+    pub stalls: u64,
+    pub deeds: u64,
+    pub creates: u64,
+    pub updates: u64,
+    pub refused: u64,
+    pub doubts: u64,
+    pub conflicts: u64,
+    pub matches: u64,
+    pub merges: u64,
+    pub deletes: u64,
+    pub decisions: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.syncs += other.syncs;
+        self.crashes += other.crashes;
+        self.stalls += other.stalls;
+        self.deeds += other.deeds;
+        self.creates += other.creates;
+        self.updates += other.updates;
+        self.refused += other.refused;
+        self.doubts += other.doubts;
+        self.conflicts += other.conflicts;
+        self.matches += other.matches;
+        self.merges += other.merges;
+        self.deletes += other.deletes;
+        self.decisions += other.decisions;
+    }
+}
+
+/// System, remote id, unit and number.
+pub(crate) type Sighting = (usize, String, Unit, u64);
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    next: u64,
+    pub tokens: BTreeMap<u64, Token>,
+    /// Field and value, as people's edits left them in some system.
+    legit: BTreeSet<(&'static str, String)>,
+    pub emptied: BTreeSet<(u32, Unit)>,
+    empties: BTreeMap<(u32, Unit), Vec<u64>>,
+    pub untagged: BTreeSet<u64>,
+    /// System, remote id, unit and number of what a hub was shown.
+    pub seen: BTreeSet<Sighting>,
+    /// The same since the last commit: a hub that dies now has not seen it.
+    pending: BTreeSet<Sighting>,
+    /// The newest value of a person, per human and unit.
+    pub latest: BTreeMap<(u32, Unit), BTreeMap<&'static str, Value>>,
+    pub broken: Vec<Broken>,
+    pub counts: Counts,
+}
+
+impl Ledger {
+    pub(crate) fn mint(&mut self, human: u32, parents: Vec<u64>) -> u64 {
+        self.next += 1;
+        let token = Token { human, parents };
+        self.tokens.insert(self.next, token);
+        self.next
+    }
+
+    pub(crate) fn see(&mut self, sighting: Sighting) {
+        if !self.seen.contains(&sighting) {
+            self.pending.insert(sighting);
+        }
+    }
+
+    pub(crate) fn has_seen(&self, sighting: &Sighting) -> bool {
+        self.seen.contains(sighting) || self.pending.contains(sighting)
+    }
+
+    /// A hub wrote down what it had seen.
+    pub(crate) fn remember(&mut self) {
+        self.seen.append(&mut self.pending);
+    }
+
+    /// A hub died, and with it what it had not written down.
+    pub(crate) fn forget(&mut self) {
+        self.pending.clear();
+    }
+
+    pub(crate) fn human_of(&self, value: &Value) -> Option<u32> {
+        let number = *tokens(value).first()?;
+        self.tokens.get(&number).map(|token| token.human)
+    }
+
+    /// A person's edit left this value there.
+    pub(crate) fn allow(&mut self, field: &'static str, value: &Value) {
+        match value {
+            Value::Array(list) => {
+                for element in list {
+                    self.legit.insert((field, element.to_string()));
+                }
+            }
+            other => {
+                self.legit.insert((field, other.to_string()));
+            }
+        }
+    }
+
+    pub(crate) fn empty(&mut self, human: u32, unit: Unit, token: u64) {
+        self.emptied.insert((human, unit));
+        self.empties.entry((human, unit)).or_default().push(token);
+    }
+
+    /// The marks of an emptiness that a hub brought: of all who emptied it.
+    pub(crate) fn emptiness(&self, human: u32, unit: Unit) -> Vec<u64> {
+        self.empties
+            .get(&(human, unit))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// P11: some person put this value there, in some system.
+    pub(crate) fn is_legit(&self, human: u32, field: &'static str, value: &Value) -> bool {
+        if is_empty(value) {
+            let unit = Unit::of_field(field);
+            return unit.is_some_and(|unit| {
+                self.emptied.contains(&(human, unit))
+                    || unit == Unit::Tags && !self.untagged.is_empty()
+            });
+        }
+        match value {
+            Value::Array(list) => list
+                .iter()
+                .all(|element| self.legit.contains(&(field, element.to_string()))),
+            other => self.legit.contains(&(field, other.to_string())),
+        }
+    }
+
+    pub(crate) fn breaks(&mut self, rule: &'static str, what: impl Into<String>) {
+        self.broken.push(Broken {
+            rule,
+            what: what.into(),
+        });
+    }
+
+    /// Whether a person who wrote `later` built on `earlier`.
+    pub(crate) fn is_ancestor(&self, earlier: u64, later: u64) -> bool {
+        let mut open = vec![later];
+        let mut done = BTreeSet::new();
+        while let Some(number) = open.pop() {
+            if number == earlier {
+                return true;
+            }
+            if done.insert(number)
+                && let Some(token) = self.tokens.get(&number)
+            {
+                open.extend(&token.parents);
+            }
+        }
+        false
+    }
+}

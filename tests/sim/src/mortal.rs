@@ -1,0 +1,191 @@
+//! A hub that can be killed: before or after any call of its ports, and from
+//! then on nothing that it does has any effect.
+
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use concord_core::changeset::MatchKey;
+use concord_core::ports::{
+    ConflictFilter, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
+};
+use concord_core::state::{
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
+    RunRow, StreamState, Waiting,
+};
+use concord_core::{Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, Timestamp};
+use tokio::sync::Notify;
+
+use crate::clock::lock;
+use crate::town::Town;
+
+/// What befalls a hub at its n-th call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    DiesBefore(u64),
+    DiesAfter(u64),
+    /// It stands still, as a process does that is stopped or swapped out, until
+    /// another hub has worked on the same connections.
+    StallsBefore(u64),
+    StallsAfter(u64),
+}
+
+impl Fate {
+    fn call(self) -> u64 {
+        match self {
+            Fate::DiesBefore(n)
+            | Fate::DiesAfter(n)
+            | Fate::StallsBefore(n)
+            | Fate::StallsAfter(n) => n,
+        }
+    }
+}
+
+/// One life of a hub.
+#[derive(Default)]
+pub(crate) struct Life {
+    fate: Mutex<Option<Fate>>,
+    calls: AtomicU64,
+    dead: AtomicBool,
+    pub stalled: Notify,
+    pub go_on: Notify,
+    pub has_stalled: AtomicBool,
+}
+
+/// The hub is dead: the call has no effect or nobody hears of it.
+pub(crate) struct Dead;
+
+impl Life {
+    pub(crate) fn new(fate: Option<Fate>) -> Self {
+        Self {
+            fate: Mutex::new(fate),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Does the work of one call, unless death comes first.
+    pub(crate) async fn call<T>(&self, work: impl Future<Output = T>) -> Result<T, Dead> {
+        if self.is_dead() {
+            return Err(Dead);
+        }
+        let count = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let due = lock(&self.fate).filter(|fate| fate.call() == count);
+        match due {
+            Some(Fate::DiesBefore(_)) => {
+                self.dead.store(true, Ordering::Relaxed);
+                return Err(Dead);
+            }
+            Some(Fate::StallsBefore(_)) => self.stall().await,
+            _ => {}
+        }
+        let result = work.await;
+        match due {
+            Some(Fate::DiesAfter(_)) => {
+                self.dead.store(true, Ordering::Relaxed);
+                return Err(Dead);
+            }
+            Some(Fate::StallsAfter(_)) => self.stall().await,
+            _ => {}
+        }
+        Ok(result)
+    }
+
+    /// A request that is about to leave cannot be called back.  True: it will,
+    /// long after its hub has looked at its lease for the last time.  Where a
+    /// system has no preconditions nothing stops it either, so it stalls there
+    /// when it is answered.
+    pub(crate) fn leaves_late(&self, has_preconditions: bool) -> bool {
+        let mut fate = lock(&self.fate);
+        let next = self.calls() + 1;
+        if *fate != Some(Fate::StallsBefore(next)) {
+            return false;
+        }
+        if !has_preconditions {
+            *fate = Some(Fate::StallsAfter(next));
+        }
+        has_preconditions
+    }
+
+    async fn stall(&self) {
+        self.has_stalled.store(true, Ordering::Relaxed);
+        self.stalled.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+/// The store as a hub sees it that can be killed.
+pub(crate) struct MortalStore {
+    pub inner: Arc<dyn Store>,
+    pub life: Arc<Life>,
+    pub town: Arc<Town>,
+}
+
+fn dead(_: Dead) -> StoreError {
+    StoreError::Failed("the hub was killed here".into())
+}
+
+macro_rules! mortal {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Store for MortalStore {
+            async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
+                let work = async {
+                    let result = self.inner.commit(changes).await;
+                    if result.is_ok() {
+                        lock(&self.town.ledger).remember();
+                    }
+                    result
+                };
+                self.life.call(work).await.map_err(dead)?
+            }
+
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
+                self.life.call(self.inner.$name($($arg),*)).await.map_err(dead)?
+            })*
+        }
+    };
+}
+
+mortal! {
+    reserve(sequence: &Sequence, count: u32) -> i64;
+    lease(owner: &str, now: Timestamp, until: Timestamp) -> ();
+    release(owner: &str) -> ();
+    lease_holder() -> Option<LeaseHolder>;
+    connections() -> Vec<ConnectionRow>;
+    streams(connection: ConnectionId) -> Vec<StreamState>;
+    document(name: &str) -> Option<String>;
+    set_document(name: &str, text: &str) -> ();
+    entities(ids: &[EntityId]) -> Vec<Entity>;
+    scan_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
+    unmatched_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
+    dirty_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
+    mark_dirty(kind: &Kind) -> ();
+    entities_by_keys(kind: &Kind, keys: &[String]) -> Vec<MatchKey>;
+    links(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Link>;
+    links_of(entities: &[EntityId]) -> Vec<Link>;
+    scan_links(connection: ConnectionId, stream: &StreamName, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
+    links_unseen(connection: ConnectionId, stream: &StreamName, walk: i64, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
+    links_due(connection: ConnectionId, stream: &StreamName, now: Timestamp, limit: u32) -> Vec<Link>;
+    next_due(connection: ConnectionId) -> Option<Timestamp>;
+    intents(filter: &IntentFilter) -> Vec<Intent>;
+    open_intents_of(entities: &[EntityId]) -> Vec<Intent>;
+    conflicts(filter: &ConflictFilter) -> Vec<Conflict>;
+    holds(entities: &[EntityId]) -> Vec<Hold>;
+    all_holds(limit: u32) -> Vec<Hold>;
+    reviews(open_only: bool, limit: u32) -> Vec<Review>;
+    reviews_of(links: &[LinkKey]) -> Vec<Review>;
+    events(entity: &EntityId) -> Vec<Event>;
+    quarantined(limit: u32) -> Vec<Quarantined>;
+    waiting_for(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Waiting>;
+    waiting(limit: u32) -> Vec<Waiting>;
+    runs(limit: u32) -> Vec<RunRow>;
+    counts() -> Counts;
+}

@@ -1,0 +1,225 @@
+//! A hub's line to a system: where its life ends, so does what it can do there.
+//! Every write is held against the intent that explains it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use concord_core::ports::{Connector, IntentFilter, Store};
+use concord_core::record::{
+    Action, Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
+};
+use concord_core::state::{Intent, IntentState};
+use concord_core::{Fault, Fields, IntentId, Manifest, RemoteId, StreamName};
+
+use super::System;
+use crate::behaviour::Versions;
+use crate::clock::lock;
+use crate::mortal::Life;
+use crate::world::id_of;
+
+pub(crate) struct Line {
+    pub system: Arc<System>,
+    pub life: Arc<Life>,
+}
+
+fn killed<T>(result: Result<Result<T, Fault>, crate::mortal::Dead>) -> Result<T, Fault> {
+    result.unwrap_or_else(|_| Err(Fault::UnknownOutcome("the hub was killed here".into())))
+}
+
+#[async_trait]
+impl Connector for Line {
+    fn manifest(&self) -> &Manifest {
+        &self.system.manifest
+    }
+
+    async fn check(&self) -> Result<Description, Fault> {
+        Ok(Description {
+            account_id: self.system.name.clone(),
+            account_name: self.system.name.clone(),
+            unavailable: Vec::new(),
+        })
+    }
+
+    async fn discover(&self) -> Result<Vec<StreamInfo>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn pull(
+        &self,
+        stream: &StreamName,
+        selection: &Selection,
+        cursor: Option<&str>,
+    ) -> Result<Page, Fault> {
+        let work = async {
+            let town = self.system.town();
+            town.request();
+            let is_known = self.has_been_read(stream).await;
+            let page = self.system.answer_pull(selection, cursor, is_known);
+            town.tell(|| match &page {
+                Ok(page) => format!(
+                    "{}: a page of {:?} {}, next {:?}{}",
+                    self.system.name,
+                    selection.mode,
+                    page.changes.iter().map(brief).collect::<Vec<_>>().join("; "),
+                    page.next,
+                    if page.complete { ", complete" } else { "" }
+                ),
+                Err(fault) => format!("{}: no page: {fault}", self.system.name),
+            });
+            page
+        };
+        killed(self.life.call(work).await)
+    }
+
+    async fn fetch(
+        &self,
+        _: &StreamName,
+        ids: &[RemoteId],
+        _: &[String],
+    ) -> Result<Vec<Change>, Fault> {
+        let work = async {
+            let town = self.system.town();
+            town.request();
+            let found = self.system.answer_fetch(ids);
+            town.tell(|| match &found {
+                Ok(found) => format!(
+                    "{}: read directly {}",
+                    self.system.name,
+                    found.iter().map(brief).collect::<Vec<_>>().join("; ")
+                ),
+                Err(fault) => format!("{}: no direct read: {fault}", self.system.name),
+            });
+            found
+        };
+        killed(self.life.call(work).await)
+    }
+
+    async fn find(
+        &self,
+        _: &StreamName,
+        values: &Fields,
+        _: &[String],
+    ) -> Result<Vec<RemoteRecord>, Fault> {
+        let work = async {
+            let town = self.system.town();
+            town.request();
+            let found = self.system.answer_find(values);
+            town.tell(|| {
+                let count = found.as_ref().map_or(0, Vec::len);
+                format!("{}: looked for {values:?}, found {count}", self.system.name)
+            });
+            found
+        };
+        killed(self.life.call(work).await)
+    }
+
+    async fn push(&self, _: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
+        let guarded = self.system.behaviour.versions != Versions::None
+            && ops.iter().all(|op| op.action != Action::Create);
+        let is_late = self.life.leaves_late(guarded);
+        let work = async {
+            let town = self.system.town();
+            town.request();
+            for op in ops {
+                if !is_late {
+                    self.explain(op).await;
+                }
+                town.tell(|| {
+                    format!(
+                        "{}: intent {} writes {:?} {:?} upon {:?}",
+                        self.system.name, op.intent, op.action, op.fields, op.base_version
+                    )
+                });
+            }
+            let outcomes = self.system.answer_push(ops);
+            let refused = match &outcomes {
+                Ok(all) => all.iter().filter(|o| matches!(o, Outcome::Failed(_))).count(),
+                Err(_) => ops.len(),
+            };
+            lock(&town.ledger).counts.refused += refused as u64;
+            town.tell(|| format!("{}: answers {outcomes:?}", self.system.name));
+            outcomes
+        };
+        killed(self.life.call(work).await)
+    }
+}
+
+impl Line {
+    /// The stream has been read to its end once.
+    async fn has_been_read(&self, stream: &StreamName) -> bool {
+        let Some(store) = self.system.town().store() else {
+            return false;
+        };
+        let states = store.streams(id_of(&self.system)).await.unwrap_or_default();
+        states
+            .iter()
+            .any(|state| state.stream == *stream && state.first_complete_at.is_some())
+    }
+
+    /// What a person deleted does not come back through a hub that knew it.
+    async fn stays_deleted(&self, op: &Op, store: &dyn Store) {
+        let town = self.system.town();
+        let deleted = self.system.deleted_like(op);
+        let stream = StreamName::new("people");
+        let links = store.links(id_of(&self.system), &stream, &deleted).await;
+        if let Some(link) = links.unwrap_or_default().first() {
+            let what = format!(
+                "{}: {} was deleted by a person and comes back",
+                self.system.name, link.key.remote_id
+            );
+            lock(&town.ledger).breaks("P4", what);
+        }
+    }
+
+    /// Every write is explained by an intent that was durable before it left,
+    /// and nothing that is held is written (P12).
+    async fn explain(&self, op: &Op) {
+        let town = self.system.town();
+        let Some(store) = town.store() else { return };
+        let breaks = |rule, what: String| lock(&town.ledger).breaks(rule, what);
+        let Some(intent) = intent_of(store.as_ref(), op).await else {
+            return breaks("intent", format!("{} was sent without an intent", op.intent));
+        };
+        if intent.state != IntentState::Sent || intent.payload != op.fields {
+            breaks("intent", format!("intent {} was sent and is written down otherwise", op.intent));
+        }
+        if op.action == Action::Create {
+            self.stays_deleted(op, store.as_ref()).await;
+        }
+        let holds = store.holds(std::slice::from_ref(&intent.entity)).await;
+        for hold in holds.unwrap_or_default() {
+            let held = match &hold.field {
+                Some(field) => intent.values.contains_key(field.as_str()),
+                None => true,
+            };
+            if held {
+                breaks("P12", format!("{} of {} is held and was written", hold.field.map_or_else(String::new, |f| f.to_string()), intent.entity));
+            }
+        }
+    }
+}
+
+async fn intent_of(store: &dyn Store, op: &Op) -> Option<Intent> {
+    let id: i64 = op.intent.parse().ok()?;
+    let filter = IntentFilter {
+        after: Some(IntentId(id - 1)),
+        limit: 1,
+        ..IntentFilter::default()
+    };
+    let found = store.intents(&filter).await.ok()?;
+    found.into_iter().find(|intent| intent.id.0 == id)
+}
+
+fn brief(change: &Change) -> String {
+    match change {
+        Change::Upsert(record) => format!(
+            "{}{} v{:?} {}",
+            record.id,
+            if record.partial { " (hint)" } else { "" },
+            record.version,
+            serde_json::to_string(&record.fields).unwrap_or_default()
+        ),
+        Change::Gone { id, absence, .. } => format!("{id} {absence:?}"),
+        Change::Malformed { id, .. } => format!("{id:?} malformed"),
+    }
+}
