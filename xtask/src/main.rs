@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask plugins`, `test`, `demo`, `bench`,
+//! The project's own chores: `cargo xtask plugins`, `test`, `sim`, `demo`, `bench`,
 //! `ci`.
 
 mod bench;
@@ -7,6 +7,7 @@ mod demo;
 mod plugins;
 mod prerequisites;
 mod run;
+mod sim;
 mod stage;
 mod test;
 mod workspace;
@@ -30,6 +31,8 @@ enum Task {
     Test(test::Arguments),
     /// Shows two systems being held in agreement, on this machine alone
     Demo(demo::Arguments),
+    /// Attacks the sync engine in seeded worlds
+    Sim(sim::Arguments),
     /// Measures the program against a floor
     Bench(bench::Arguments),
     /// What the continuous integration runs
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Plugins(arguments) => plugins::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Sim(arguments) => sim::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci => ci::run(),
     };

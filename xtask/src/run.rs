@@ -62,6 +62,24 @@ pub(crate) fn attempt(title: &str, command: &mut Command, limit: Duration) -> bo
     matches!(watched(title, command, Some(limit)), Ok((status, _)) if status.success())
 }
 
+/// Runs a command whose output is its result, for a person to read.
+pub(crate) fn plain(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", name(command)))?;
+    check("the simulation", command, status)
+}
+
+/// The lines of a command that ends within a limit, however it ends.
+pub(crate) fn within(
+    title: &str,
+    command: &mut Command,
+    limit: Duration,
+) -> Result<Option<Vec<String>>> {
+    let (status, lines) = watched(title, command, Some(limit))?;
+    Ok(status.code().map(|_| lines))
+}
+
 /// A command's standard output, trimmed, if it succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;

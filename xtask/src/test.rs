@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use crate::prerequisites::{self, BUILD, CHECKS, POSTGRES, PYTHON};
 use crate::workspace::Workspace;
-use crate::{plugins, run};
+use crate::{plugins, run, sim};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Arguments {
@@ -84,6 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.step("tests", || {
         run::loud("tests", tests().args(["test", "--workspace"]))
     })?;
+    steps.step("simulation", || sim::some(&workspace))?;
     for suite in arguments.suites() {
         steps.step(suite, || ignored(tests, suite))?;
     }

@@ -137,7 +137,10 @@ impl Behaviour {
             },
             versions,
             answer: *pick(chance, &[Answer::Record, Answer::Written, Answer::Nothing]),
-            safe: *pick(chance, &[Safe::Key, Safe::Unique, Safe::Unique, Safe::Lookup]),
+            safe: *pick(
+                chance,
+                &[Safe::Key, Safe::Unique, Safe::Unique, Safe::Lookup],
+            ),
             rewrites,
             rewrites_declared: one_in(chance, 2),
             tag_cap: one_in(chance, 6).then_some(3),

@@ -61,7 +61,9 @@ impl Books {
             .await?
             .into_iter()
             .map(|hold| {
-                let field = hold.field.map_or_else(|| "*".to_owned(), |field| field.to_string());
+                let field = hold
+                    .field
+                    .map_or_else(|| "*".to_owned(), |field| field.to_string());
                 (hold.entity.number, field)
             })
             .collect();
@@ -138,23 +140,40 @@ fn known(world: &World, books: &Books, system: &System, row: &Row) {
     let place = (id_of(system).0, row.id.clone());
     if row.spoilt {
         if !books.quarantined.contains(&place) {
-            breaks(world, "P5", format!("{}: {} is broken and not in quarantine", system.name, row.id));
+            breaks(
+                world,
+                "P5",
+                format!(
+                    "{}: {} is broken and not in quarantine",
+                    system.name, row.id
+                ),
+            );
         }
         return;
     }
     let Some(link) = books.link(system, row) else {
         if !books.in_review.contains(&place) {
-            let what = format!("{}: {} of human {} was never taken in", system.name, row.id, row.human);
+            let what = format!(
+                "{}: {} of human {} was never taken in",
+                system.name, row.id, row.human
+            );
             breaks(world, "P2", what);
         }
         return;
     };
     let Some(entity) = books.entities.get(&link.entity.number) else {
-        breaks(world, "P2", format!("{}: {} is linked to nobody", system.name, row.id));
+        breaks(
+            world,
+            "P2",
+            format!("{}: {} is linked to nobody", system.name, row.id),
+        );
         return;
     };
     if link.state != LinkState::Live {
-        let what = format!("{}: {} can be seen and its link is {:?}", system.name, row.id, link.state);
+        let what = format!(
+            "{}: {} can be seen and its link is {:?}",
+            system.name, row.id, link.state
+        );
         breaks(world, "P2", what);
         return;
     }
@@ -231,7 +250,11 @@ fn duplicates(world: &World, books: &Books, system: &System, rows: &[Row]) {
             continue;
         }
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        breaks(world, "P4", format!("{}: human {human} is there twice: {ids:?}", system.name));
+        breaks(
+            world,
+            "P4",
+            format!("{}: human {human} is there twice: {ids:?}", system.name),
+        );
     }
 }
 
@@ -251,19 +274,36 @@ fn crossed(system: &System, rows: &[&Row]) -> bool {
 fn certain(world: &World, books: &Books, system: &System, rows: &[Row]) {
     let here = |link: &&Link| link.key.connection == id_of(system);
     for link in books.links.iter().filter(here) {
-        let is = |row: &&Row| row.id == link.key.remote_id.as_str() || row.old_ids.iter().any(|id| id == link.key.remote_id.as_str());
+        let is = |row: &&Row| {
+            row.id == link.key.remote_id.as_str()
+                || row
+                    .old_ids
+                    .iter()
+                    .any(|id| id == link.key.remote_id.as_str())
+        };
         let Some(row) = rows.iter().find(is) else {
             continue;
         };
         let moved = row.id != link.key.remote_id.as_str();
         if matches!(link.state, LinkState::Gone | LinkState::Merged) && !row.was_deleted && !moved {
-            let what = format!("{}: {} counts as gone and nobody deleted it", system.name, row.id);
+            let what = format!(
+                "{}: {} counts as gone and nobody deleted it",
+                system.name, row.id
+            );
             breaks(world, "P7", what);
         }
-        if link.state == LinkState::Live && !matches!(row.now().presence, Presence::Live) && system.behaviour.delete_feed && !moved {
+        if link.state == LinkState::Live
+            && !matches!(row.now().presence, Presence::Live)
+            && system.behaviour.delete_feed
+            && !moved
+        {
             let kept = system.behaviour.tombstones_kept.as_secs() > 10_000;
             if kept {
-                breaks(world, "P2", format!("{}: {} was deleted and its link lives", system.name, row.id));
+                breaks(
+                    world,
+                    "P2",
+                    format!("{}: {} was deleted and its link lives", system.name, row.id),
+                );
             }
         }
     }
@@ -271,7 +311,11 @@ fn certain(world: &World, books: &Books, system: &System, rows: &[Row]) {
 
 /// P2: everybody is everywhere, unless something says why not.
 fn complete(world: &World, books: &Books) {
-    for entity in books.entities.values().filter(|entity| entity.state == EntityState::Live) {
+    for entity in books
+        .entities
+        .values()
+        .filter(|entity| entity.state == EntityState::Live)
+    {
         for system in world.town.systems() {
             if system.behaviour.direction == Direction::Read {
                 continue;
@@ -281,9 +325,20 @@ fn complete(world: &World, books: &Books) {
                 .links
                 .iter()
                 .any(|link| link.entity == entity.id && link.key.connection == id_of(system));
-            let held = books.held.iter().any(|(number, _)| *number == entity.id.number);
-            if !linked && !held && !books.failed.contains(&place) && entity.cells.values().any(|cell| !is_empty(&cell.value)) {
-                breaks(world, "P2", format!("{} was never created at {}", entity.id, system.name));
+            let held = books
+                .held
+                .iter()
+                .any(|(number, _)| *number == entity.id.number);
+            if !linked
+                && !held
+                && !books.failed.contains(&place)
+                && entity.cells.values().any(|cell| !is_empty(&cell.value))
+            {
+                breaks(
+                    world,
+                    "P2",
+                    format!("{} was never created at {}", entity.id, system.name),
+                );
             }
         }
     }
@@ -312,7 +367,10 @@ fn kept(world: &World, books: &Books) {
         let Some(held) = ends.get(&link.entity.number) else {
             continue;
         };
-        if held.contains(&number) || books.logged.contains(&number) || ledger.untagged.contains(&number) {
+        if held.contains(&number)
+            || books.logged.contains(&number)
+            || ledger.untagged.contains(&number)
+        {
             continue;
         }
         let human = ledger.tokens.get(&number).map(|token| token.human);
@@ -320,7 +378,9 @@ fn kept(world: &World, books: &Books) {
         let later = ledger.tokens.keys().copied().filter(|later| {
             *later > number && (held.contains(later) || books.logged.contains(later))
         });
-        let built_upon = later.into_iter().any(|later| ledger.is_ancestor(number, later));
+        let built_upon = later
+            .into_iter()
+            .any(|later| ledger.is_ancestor(number, later));
         if !built_upon && !emptied {
             lost.push(format!(
                 "{} of human {human:?} numbered {number}, read at s{system} {id}, is nowhere",
@@ -345,18 +405,27 @@ impl ConnectionNumber {
 async fn no_reverts(world: &World, books: &Books) -> Result<()> {
     for entity in books.entities.values() {
         let events = world.store.events(&entity.id).await?;
-        for event in events.iter().filter(|event| matches!(event.origin, Origin::Connection(_))) {
+        for event in events
+            .iter()
+            .filter(|event| matches!(event.origin, Origin::Connection(_)))
+        {
             // A write of ours tells what was there, not what is believed.
             if event.what.starts_with("written") || event.what.starts_with("created") {
                 continue;
             }
             for (field, old, new) in &event.changes {
                 let mut ledger = lock(&world.town.ledger);
-                let (Some(before), Some(after)) = (tokens(old).first().copied(), tokens(new).first().copied()) else {
+                let (Some(before), Some(after)) =
+                    (tokens(old).first().copied(), tokens(new).first().copied())
+                else {
                     continue;
                 };
-                if field.as_str() != "tags" && before != after && ledger.is_ancestor(after, before) {
-                    let what = format!("{field} of {} went back from {old} to {new} ({})", entity.id, event.what);
+                if field.as_str() != "tags" && before != after && ledger.is_ancestor(after, before)
+                {
+                    let what = format!(
+                        "{field} of {} went back from {old} to {new} ({})",
+                        entity.id, event.what
+                    );
                     ledger.breaks("P9", what);
                 }
             }
@@ -374,7 +443,10 @@ fn legitimate(world: &World, books: &Books) {
             for field in unit.fields() {
                 let value = canonical_part(entity, unit, field);
                 if !is_empty(&value) && !ledger.is_legit(0, field, &value) {
-                    wrong.push(format!("{field} of {} is {value}, which nobody wrote", entity.id));
+                    wrong.push(format!(
+                        "{field} of {} is {value}, which nobody wrote",
+                        entity.id
+                    ));
                 }
             }
         }
@@ -405,7 +477,10 @@ fn foreseen(world: &World) {
             for (field, value) in values {
                 let remote = &row.now().fields[*field];
                 if !agrees(system, field, value, remote) {
-                    let what = format!("{}: {field} of human {human} is {remote} and should be {value}", system.name);
+                    let what = format!(
+                        "{}: {field} of human {human} is {remote} and should be {value}",
+                        system.name
+                    );
                     ledger.breaks("P6", what);
                 }
             }

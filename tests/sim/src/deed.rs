@@ -10,21 +10,60 @@ use crate::value::Unit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     /// A human is entered, in several systems at once where several are named.
-    Add { human: u32, systems: Vec<usize> },
-    Edit { system: usize, human: u32, unit: Unit },
-    Empty { system: usize, human: u32, unit: Unit },
-    Tag { system: usize, human: u32 },
-    Untag { system: usize, human: u32 },
-    Delete { system: usize, human: u32 },
-    Restore { system: usize, human: u32 },
+    Add {
+        human: u32,
+        systems: Vec<usize>,
+    },
+    Edit {
+        system: usize,
+        human: u32,
+        unit: Unit,
+    },
+    Empty {
+        system: usize,
+        human: u32,
+        unit: Unit,
+    },
+    Tag {
+        system: usize,
+        human: u32,
+    },
+    Untag {
+        system: usize,
+        human: u32,
+    },
+    Delete {
+        system: usize,
+        human: u32,
+    },
+    Restore {
+        system: usize,
+        human: u32,
+    },
     /// Two records of one system are made one.
-    Merge { system: usize, human: u32, into: u32 },
+    Merge {
+        system: usize,
+        human: u32,
+        into: u32,
+    },
     /// The record cannot be read any more, because it is broken.
-    Spoil { system: usize, human: u32 },
-    Mend { system: usize, human: u32 },
+    Spoil {
+        system: usize,
+        human: u32,
+    },
+    Mend {
+        system: usize,
+        human: u32,
+    },
     /// The account may not see the record for a while.
-    Hide { system: usize, human: u32 },
-    Show { system: usize, human: u32 },
+    Hide {
+        system: usize,
+        human: u32,
+    },
+    Show {
+        system: usize,
+        human: u32,
+    },
 }
 
 impl Deed {
@@ -48,13 +87,25 @@ impl Deed {
             Deed::Edit { human, unit, .. }
                 if matches!(unit, Unit::Mail | Unit::First | Unit::Last)
                     && !town.is_known_everywhere(*human) => {}
-            Deed::Edit { system, human, unit } => at(*system).edit(*human, *unit),
-            Deed::Empty { system, human, unit } => at(*system).clear(*human, *unit),
+            Deed::Edit {
+                system,
+                human,
+                unit,
+            } => at(*system).edit(*human, *unit),
+            Deed::Empty {
+                system,
+                human,
+                unit,
+            } => at(*system).clear(*human, *unit),
             Deed::Tag { system, human } => at(*system).tag(*human),
             Deed::Untag { system, human } => at(*system).untag(*human),
             Deed::Delete { system, human } => at(*system).delete(*human),
             Deed::Restore { system, human } => at(*system).restore(*human),
-            Deed::Merge { system, human, into } => at(*system).merge(*human, *into),
+            Deed::Merge {
+                system,
+                human,
+                into,
+            } => at(*system).merge(*human, *into),
             Deed::Spoil { system, human } => at(*system).spoil(*human, true),
             Deed::Mend { system, human } => at(*system).spoil(*human, false),
             Deed::Hide { system, human } => at(*system).hide(*human, true),
@@ -67,11 +118,27 @@ impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Deed::Add { human, systems } => write!(f, "enters human {human} in {systems:?}"),
-            Deed::Edit { system, human, unit } => {
-                write!(f, "edits {} of human {human} in s{system}", unit.canonical())
+            Deed::Edit {
+                system,
+                human,
+                unit,
+            } => {
+                write!(
+                    f,
+                    "edits {} of human {human} in s{system}",
+                    unit.canonical()
+                )
             }
-            Deed::Empty { system, human, unit } => {
-                write!(f, "empties {} of human {human} in s{system}", unit.canonical())
+            Deed::Empty {
+                system,
+                human,
+                unit,
+            } => {
+                write!(
+                    f,
+                    "empties {} of human {human} in s{system}",
+                    unit.canonical()
+                )
             }
             Deed::Tag { system, human } => write!(f, "tags human {human} in s{system}"),
             Deed::Untag { system, human } => {
@@ -79,7 +146,11 @@ impl fmt::Display for Deed {
             }
             Deed::Delete { system, human } => write!(f, "deletes human {human} in s{system}"),
             Deed::Restore { system, human } => write!(f, "restores human {human} in s{system}"),
-            Deed::Merge { system, human, into } => {
+            Deed::Merge {
+                system,
+                human,
+                into,
+            } => {
                 write!(f, "merges human {human} into human {into} in s{system}")
             }
             Deed::Spoil { system, human } => {

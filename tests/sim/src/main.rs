@@ -21,7 +21,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(name = "concord-sim", about = "Attacks the sync engine in seeded worlds")]
+#[command(
+    name = "concord-sim",
+    about = "Attacks the sync engine in seeded worlds"
+)]
 pub(crate) struct Arguments {
     /// How many worlds
     #[arg(long, default_value_t = 200)]

@@ -1,8 +1,8 @@
 //! A hub that can be killed: before or after any call of its ports, and from
 //! then on nothing that it does has any effect.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use concord_core::changeset::MatchKey;

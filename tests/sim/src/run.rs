@@ -73,14 +73,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                         lock(&failed).insert(seed, ended.broken);
                         stop.store(arguments.first, Ordering::Relaxed);
                     }
-                    if so_far % 100 == 0 && !arguments.json {
-                        eprintln!("sim: {so_far} worlds, {} of them failed", lock(&failed).len());
+                    if so_far.is_multiple_of(100) && !arguments.json {
+                        eprintln!(
+                            "sim: {so_far} worlds, {} of them failed",
+                            lock(&failed).len()
+                        );
                     }
                 }
             }));
         }
         for worker in workers {
-            worker.join().map_err(|_| anyhow::anyhow!("a world's thread panicked"))??;
+            worker
+                .join()
+                .map_err(|_| anyhow::anyhow!("a world's thread panicked"))??;
         }
         Ok(())
     })?;
@@ -128,9 +133,20 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
     println!(
         "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} creates, {} updates, \
          {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} deletes",
-        counts.steps, counts.deeds, counts.syncs, counts.crashes, counts.stalls, counts.creates,
-        counts.updates, counts.refused, counts.doubts, counts.conflicts, counts.decisions,
-        counts.matches, counts.merges, counts.deletes
+        counts.steps,
+        counts.deeds,
+        counts.syncs,
+        counts.crashes,
+        counts.stalls,
+        counts.creates,
+        counts.updates,
+        counts.refused,
+        counts.doubts,
+        counts.conflicts,
+        counts.decisions,
+        counts.matches,
+        counts.merges,
+        counts.deletes
     );
     println!("sim: {seeds} seeds, {} violations", failed.len());
 }
@@ -147,14 +163,20 @@ fn one(arguments: &Arguments, seed: u64, folder: &Path) -> Result<bool> {
     if !ended.broken.is_empty() && !arguments.trace {
         tell_minimal(arguments, seed, folder)?;
     }
-    println!("sim: 1 seeds, {} violations", u8::from(!ended.broken.is_empty()));
+    println!(
+        "sim: 1 seeds, {} violations",
+        u8::from(!ended.broken.is_empty())
+    );
     Ok(ended.broken.is_empty())
 }
 
 fn tell_minimal(arguments: &Arguments, seed: u64, folder: &Path) -> Result<()> {
     let story = Story::draw(seed, arguments.systems);
     let minimal = shrink::shrink(&story, folder)?;
-    println!("seed {seed}, the least that still fails ({:?}):", minimal.story.temper);
+    println!(
+        "seed {seed}, the least that still fails ({:?}):",
+        minimal.story.temper
+    );
     for (number, behaviour) in minimal.story.systems.iter().enumerate() {
         println!("  s{number} is {behaviour:?}");
     }

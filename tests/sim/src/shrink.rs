@@ -32,7 +32,10 @@ pub(crate) fn shrink(story: &Story, folder: &Path) -> Result<Minimal> {
     let mut fails = |story: &Story| -> Result<bool> {
         tries += 1;
         let fails = tries <= TRIES
-            && live(story, folder, false)?.broken.iter().any(|broken| broken.rule == rule);
+            && live(story, folder, false)?
+                .broken
+                .iter()
+                .any(|broken| broken.rule == rule);
         Ok(fails)
     };
     // Halves first, then smaller parts, then single steps.

@@ -58,13 +58,16 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn draw(seed: u64, systems: Option<usize>) -> Self {
-        let mut chance = fastrand::Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xC0C0);
+        let mut chance =
+            fastrand::Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xC0C0);
         let temper = if chance.u32(0..3) == 0 {
             Temper::Peaceful
         } else {
             Temper::Lively
         };
-        let count = systems.unwrap_or_else(|| chance.usize(2..=4) + chance.usize(0..=2) * usize::from(chance.u8(0..4) == 0));
+        let count = systems.unwrap_or_else(|| {
+            chance.usize(2..=4) + chance.usize(0..=2) * usize::from(chance.u8(0..4) == 0)
+        });
         let mut behaviours: Vec<Behaviour> =
             (0..count).map(|_| Behaviour::draw(&mut chance)).collect();
         // Somebody has to be written to.
@@ -197,9 +200,17 @@ impl Teller {
             let system = self.home(human);
             return match self.chance.u32(0..8) {
                 0 if self.humans < 9 => self.newcomer(false),
-                1 if unit != Unit::Tags => Deed::Empty { system, human, unit },
+                1 if unit != Unit::Tags => Deed::Empty {
+                    system,
+                    human,
+                    unit,
+                },
                 _ if unit == Unit::Tags => Deed::Tag { system, human },
-                _ => Deed::Edit { system, human, unit },
+                _ => Deed::Edit {
+                    system,
+                    human,
+                    unit,
+                },
             };
         }
         let system = self.chance.usize(0..self.systems);
@@ -209,9 +220,17 @@ impl Teller {
         {
             // Two people at two systems, who do not know of each other.
             return match self.chance.u32(0..8) {
-                0 => Deed::Empty { system, human, unit },
+                0 => Deed::Empty {
+                    system,
+                    human,
+                    unit,
+                },
                 1 => Deed::Delete { system, human },
-                _ => Deed::Edit { system, human, unit },
+                _ => Deed::Edit {
+                    system,
+                    human,
+                    unit,
+                },
             };
         }
         if unit != Unit::Tags {
@@ -219,22 +238,42 @@ impl Teller {
         }
         match self.chance.u32(0..24) {
             0 | 1 if self.humans < 9 => self.newcomer(false),
-            2 if unit != Unit::Tags => Deed::Empty { system, human, unit },
+            2 if unit != Unit::Tags => Deed::Empty {
+                system,
+                human,
+                unit,
+            },
             3 => Deed::Untag { system, human },
             4 => Deed::Delete { system, human },
             5 => Deed::Restore { system, human },
             6 if self.humans > 1 => {
                 let into = self.chance.u32(1..=self.humans);
-                Deed::Merge { system, human, into }
+                Deed::Merge {
+                    system,
+                    human,
+                    into,
+                }
             }
             7 => Deed::Spoil { system, human },
             8 => Deed::Mend { system, human },
             9 => Deed::Hide { system, human },
             10 => Deed::Show { system, human },
-            11 => Deed::Edit { system, human, unit: Unit::Mail },
-            12 => Deed::Edit { system, human, unit: Unit::Last },
+            11 => Deed::Edit {
+                system,
+                human,
+                unit: Unit::Mail,
+            },
+            12 => Deed::Edit {
+                system,
+                human,
+                unit: Unit::Last,
+            },
             _ if unit == Unit::Tags => Deed::Tag { system, human },
-            _ => Deed::Edit { system, human, unit },
+            _ => Deed::Edit {
+                system,
+                human,
+                unit,
+            },
         }
     }
 
@@ -242,11 +281,17 @@ impl Teller {
         match self.chance.u32(0..16) {
             0..=2 => Weather::Push(PushWeather::AnswerLost),
             3 => Weather::Push(PushWeather::NeverArrives),
-            4 => Weather::Push(PushWeather::ArrivesLate(Duration::from_secs(self.chance.u64(1..=29)))),
+            4 => Weather::Push(PushWeather::ArrivesLate(Duration::from_secs(
+                self.chance.u64(1..=29),
+            ))),
             5 => Weather::Push(PushWeather::HalfDone),
             6 => Weather::Push(PushWeather::Refused429(self.chance.u64(1..=100))),
             7 => Weather::Push(PushWeather::Passing),
-            8 => Weather::Push(if self.chance.bool() { PushWeather::SignInExpired } else { PushWeather::Forbidden }),
+            8 => Weather::Push(if self.chance.bool() {
+                PushWeather::SignInExpired
+            } else {
+                PushWeather::Forbidden
+            }),
             9 => Weather::Pull(PullWeather::Passing),
             10 => Weather::Pull(PullWeather::CursorExpired),
             11 => Weather::Pull(PullWeather::Truncated),
@@ -265,7 +310,9 @@ impl fmt::Display for Step {
             Step::Weather(system, weather) => write!(f, "at s{system}, {weather}"),
             Step::Pass(span) => write!(f, "{} s pass", span.as_secs_f64()),
             Step::Decide(_) => f.write_str("a person decides what waits for one"),
-            Step::Rule(unit, rule) => write!(f, "conflicts of {} follow {rule:?}", unit.canonical()),
+            Step::Rule(unit, rule) => {
+                write!(f, "conflicts of {} follow {rule:?}", unit.canonical())
+            }
             Step::Sync(sync) => {
                 f.write_str("the hub syncs")?;
                 if sync.full {
@@ -278,7 +325,10 @@ impl fmt::Display for Step {
                     Some(Fate::DiesBefore(n)) => write!(f, "; it dies before call {n}"),
                     Some(Fate::DiesAfter(n)) => write!(f, "; it dies after call {n}"),
                     Some(Fate::StallsBefore(n)) => {
-                        write!(f, "; it stalls before call {n} until another hub has worked")
+                        write!(
+                            f,
+                            "; it stalls before call {n} until another hub has worked"
+                        )
                     }
                     Some(Fate::StallsAfter(n)) => {
                         write!(f, "; it stalls after call {n} until another hub has worked")

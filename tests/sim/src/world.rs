@@ -83,12 +83,21 @@ impl World {
         let mut systems = Vec::new();
         for (number, behaviour) in story.systems.iter().enumerate() {
             let seed = story.seed ^ (number as u64) << 32;
-            systems.push(Arc::new(System::new(number, behaviour.clone(), &town, seed)?));
+            systems.push(Arc::new(System::new(
+                number,
+                behaviour.clone(),
+                &town,
+                seed,
+            )?));
         }
         let store: Arc<dyn Store> = Arc::new(open(&database).await?);
         town.settle(systems, Arc::clone(&store));
         Ok(Self {
-            mappings: story.systems.iter().map(crate::behaviour::Behaviour::mapping).collect(),
+            mappings: story
+                .systems
+                .iter()
+                .map(crate::behaviour::Behaviour::mapping)
+                .collect(),
             town,
             story: story.clone(),
             database,
@@ -107,7 +116,9 @@ impl World {
     async fn through(&self) -> Result<()> {
         for step in &self.story.steps {
             lock(&self.town.ledger).counts.steps += 1;
-            self.step(step).await.with_context(|| format!("while {step}"))?;
+            self.step(step)
+                .await
+                .with_context(|| format!("while {step}"))?;
         }
         self.drain().await?;
         check::at_rest(self).await
@@ -126,7 +137,12 @@ impl World {
     }
 
     /// A fresh hub, as a process that has just been started.
-    async fn hub(&self, store: Arc<dyn Store>, life: &Arc<Life>, owner: &str) -> Result<Hub, EngineError> {
+    async fn hub(
+        &self,
+        store: Arc<dyn Store>,
+        life: &Arc<Life>,
+        owner: &str,
+    ) -> Result<Hub, EngineError> {
         let schemas = schemas::builtin();
         let known = store.connections().await?;
         let mut rules = Rules::new(
@@ -187,10 +203,23 @@ impl World {
             ..Options::default()
         };
         let clock = self.town.clock.clone();
-        Hub::open(store, clock, Arc::new(Unwatched), schemas, rules, connections, options).await
+        Hub::open(
+            store,
+            clock,
+            Arc::new(Unwatched),
+            schemas,
+            rules,
+            connections,
+            options,
+        )
+        .await
     }
 
-    async fn enrol(&self, store: &dyn Store, system: &System) -> Result<ConnectionRow, EngineError> {
+    async fn enrol(
+        &self,
+        store: &dyn Store,
+        system: &System,
+    ) -> Result<ConnectionRow, EngineError> {
         let row = ConnectionRow {
             id: id_of(system),
             name: system.name.clone(),
@@ -239,7 +268,8 @@ impl World {
         match ended {
             Ok(report) => {
                 self.count(&report);
-                self.town.tell(|| format!("the hub is through after {} calls", life.calls()));
+                self.town
+                    .tell(|| format!("the hub is through after {} calls", life.calls()));
             }
             Err(error) if life.is_dead() => {
                 lock(&self.town.ledger).counts.crashes += 1;
@@ -249,14 +279,20 @@ impl World {
             }
             // A hub that stood still for too long has lost its lease, and says so.
             Err(error) if life.has_stalled.load(Ordering::Relaxed) => {
-                self.town.tell(|| format!("the hub that stood still ends: {error}"));
+                self.town
+                    .tell(|| format!("the hub that stood still ends: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    async fn run(&self, life: &Arc<Life>, owner: &str, request: &Request) -> Result<Report, EngineError> {
+    async fn run(
+        &self,
+        life: &Arc<Life>,
+        owner: &str,
+        request: &Request,
+    ) -> Result<Report, EngineError> {
         let inner: Arc<dyn Store> = Arc::new(open(&self.database).await.map_err(store_failed)?);
         let store = Arc::new(MortalStore {
             inner,
@@ -298,12 +334,20 @@ impl World {
             let choice = match chance.u32(0..3) {
                 0 => Choice::Canonical,
                 1 => Choice::Remote,
-                _ => match self.of_own(&conflict.field, conflict.entity.clone()).await? {
+                _ => match self
+                    .of_own(&conflict.field, conflict.entity.clone())
+                    .await?
+                {
                     Some(value) => Choice::Value(value),
                     None => Choice::Remote,
                 },
             };
-            self.town.tell(|| format!("a person decides conflict {} of {} {}: {choice:?}", conflict.id, conflict.entity, conflict.field));
+            self.town.tell(|| {
+                format!(
+                    "a person decides conflict {} of {} {}: {choice:?}",
+                    conflict.id, conflict.entity, conflict.field
+                )
+            });
             match hub.decide_conflict(conflict.id, &choice, "eve").await {
                 Ok(_) => lock(&self.town.ledger).counts.decisions += 1,
                 // Settled by the decision of another conflict of the same field.
@@ -315,7 +359,11 @@ impl World {
     }
 
     /// A value of the person's own.
-    async fn of_own(&self, field: &FieldName, entity: EntityId) -> Result<Option<concord_core::Value>> {
+    async fn of_own(
+        &self,
+        field: &FieldName,
+        entity: EntityId,
+    ) -> Result<Option<concord_core::Value>> {
         let Some(unit) = Unit::of_canonical(field.as_str()) else {
             return Ok(None);
         };
@@ -329,7 +377,9 @@ impl World {
             ledger.allow(name, &unit.text(name, number));
         }
         Ok(Some(match unit {
-            Unit::Address => json!({"street": unit.text("street", number), "city": unit.text("city", number)}),
+            Unit::Address => {
+                json!({"street": unit.text("street", number), "city": unit.text("city", number)})
+            }
             _ => unit.text(unit.fields()[0], number),
         }))
     }
@@ -364,7 +414,8 @@ impl World {
                     verdict = Verdict::Link(candidate.clone());
                 }
             }
-            self.town.tell(|| format!("a person says of {}: {verdict:?}", review.link.remote_id));
+            self.town
+                .tell(|| format!("a person says of {}: {verdict:?}", review.link.remote_id));
             if let Err(error) = hub.decide_match(review.id, verdict).await {
                 match error {
                     // It waits until the two are made one at the system.
@@ -410,17 +461,27 @@ impl World {
                 return Ok(());
             }
         }
-        lock(&self.town.ledger).breaks("P1", format!("after {DRAIN} calm runs there is still something to do"));
+        lock(&self.town.ledger).breaks(
+            "P1",
+            format!("after {DRAIN} calm runs there is still something to do"),
+        );
         Ok(())
     }
 
     pub(crate) fn writes(&self) -> u64 {
-        self.town.systems().iter().map(|system| system.state().writes).sum()
+        self.town
+            .systems()
+            .iter()
+            .map(|system| system.state().writes)
+            .sum()
     }
 
     pub(crate) async fn calm_run(&self, full: bool) -> Result<Report, EngineError> {
         let life = Arc::new(Life::new(None));
-        let request = Request { full, ..Request::default() };
+        let request = Request {
+            full,
+            ..Request::default()
+        };
         self.run(&life, "calm", &request).await
     }
 }

@@ -60,7 +60,11 @@ impl Connector for Line {
                     "{}: a page of {:?} {}, next {:?}{}",
                     self.system.name,
                     selection.mode,
-                    page.changes.iter().map(brief).collect::<Vec<_>>().join("; "),
+                    page.changes
+                        .iter()
+                        .map(brief)
+                        .collect::<Vec<_>>()
+                        .join("; "),
                     page.next,
                     if page.complete { ", complete" } else { "" }
                 ),
@@ -133,7 +137,10 @@ impl Connector for Line {
             }
             let outcomes = self.system.answer_push(ops);
             let refused = match &outcomes {
-                Ok(all) => all.iter().filter(|o| matches!(o, Outcome::Failed(_))).count(),
+                Ok(all) => all
+                    .iter()
+                    .filter(|o| matches!(o, Outcome::Failed(_)))
+                    .count(),
                 Err(_) => ops.len(),
             };
             lock(&town.ledger).counts.refused += refused as u64;
@@ -178,10 +185,19 @@ impl Line {
         let Some(store) = town.store() else { return };
         let breaks = |rule, what: String| lock(&town.ledger).breaks(rule, what);
         let Some(intent) = intent_of(store.as_ref(), op).await else {
-            return breaks("intent", format!("{} was sent without an intent", op.intent));
+            return breaks(
+                "intent",
+                format!("{} was sent without an intent", op.intent),
+            );
         };
         if intent.state != IntentState::Sent || intent.payload != op.fields {
-            breaks("intent", format!("intent {} was sent and is written down otherwise", op.intent));
+            breaks(
+                "intent",
+                format!(
+                    "intent {} was sent and is written down otherwise",
+                    op.intent
+                ),
+            );
         }
         if op.action == Action::Create {
             self.stays_deleted(op, store.as_ref()).await;
@@ -193,7 +209,14 @@ impl Line {
                 None => true,
             };
             if held {
-                breaks("P12", format!("{} of {} is held and was written", hold.field.map_or_else(String::new, |f| f.to_string()), intent.entity));
+                breaks(
+                    "P12",
+                    format!(
+                        "{} of {} is held and was written",
+                        hold.field.map_or_else(String::new, |f| f.to_string()),
+                        intent.entity
+                    ),
+                );
             }
         }
     }

@@ -127,7 +127,9 @@ impl System {
 
     /// The town outlives its systems' work.
     fn town(&self) -> Arc<Town> {
-        self.town.upgrade().expect("a world drops its systems with its town")
+        self.town
+            .upgrade()
+            .expect("a world drops its systems with its town")
     }
 
     /// All trouble is over, and what came into sight again counts as changed.
@@ -139,19 +141,15 @@ impl System {
         state.forbidden = false;
         for at in 0..state.rows.len() {
             // Some stay broken for ever.
-            let mended = state.rows[at].human % 3 != 0 && std::mem::take(&mut state.rows[at].spoilt);
+            let mended = !state.rows[at].human.is_multiple_of(3)
+                && std::mem::take(&mut state.rows[at].spoilt);
             if std::mem::take(&mut state.rows[at].hidden) || mended {
                 self.change(&mut state, at, |_, _| {});
             }
         }
     }
 
-    fn change(
-        &self,
-        state: &mut State,
-        at: usize,
-        edit: impl FnOnce(&mut Fields, &mut Presence),
-    ) {
+    fn change(&self, state: &mut State, at: usize, edit: impl FnOnce(&mut Fields, &mut Presence)) {
         let now = state.arrived.unwrap_or_else(|| self.town().clock.now());
         state.versions += 1;
         let version = state.versions;
@@ -178,7 +176,10 @@ impl System {
         match self.behaviour.versions {
             Versions::None => None,
             // Neither rises nor tells anything but equality.
-            Versions::Opaque => Some(format!("{:016x}", version.wrapping_mul(0x9E37_79B9_7F4A_7C15))),
+            Versions::Opaque => Some(format!(
+                "{:016x}",
+                version.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            )),
             Versions::Ordered => Some(version.to_string()),
         }
     }
@@ -220,7 +221,11 @@ impl System {
             for field in unit.fields() {
                 let value = self.behaviour.store(field, &unit.text(field, number));
                 ledger.allow(field, &value);
-                ledger.latest.entry((human, unit)).or_default().insert(field, value.clone());
+                ledger
+                    .latest
+                    .entry((human, unit))
+                    .or_default()
+                    .insert(field, value.clone());
                 fields.insert((*field).to_owned(), value);
             }
             marks.insert(unit, vec![number]);
@@ -286,7 +291,11 @@ impl System {
         for field in unit.fields() {
             let value = self.behaviour.store(field, &unit.text(field, number));
             ledger.allow(field, &value);
-            ledger.latest.entry((human, unit)).or_default().insert(field, value.clone());
+            ledger
+                .latest
+                .entry((human, unit))
+                .or_default()
+                .insert(field, value.clone());
             values.push((*field, value));
         }
         drop(ledger);
@@ -317,7 +326,11 @@ impl System {
             return;
         };
         let row = &state.rows[at];
-        if unit.fields().iter().all(|field| is_empty(&row.now().fields[*field])) {
+        if unit
+            .fields()
+            .iter()
+            .all(|field| is_empty(&row.now().fields[*field]))
+        {
             return;
         }
         let town = self.town();
@@ -448,7 +461,12 @@ impl System {
         state.late = later;
         let due: Vec<(Timestamp, Op)> = due;
         for (at, op) in due {
-            self.town().tell(|| format!("{}: a late request had arrived, intent {}", self.name, op.intent));
+            self.town().tell(|| {
+                format!(
+                    "{}: a late request had arrived, intent {}",
+                    self.name, op.intent
+                )
+            });
             state.arrived = Some(at);
             let _ = self.carry_out(state, &op);
             state.arrived = None;
@@ -457,11 +475,17 @@ impl System {
 }
 
 fn tags(row: &Row) -> Vec<Value> {
-    row.now().fields["tags"].as_array().cloned().unwrap_or_default()
+    row.now().fields["tags"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn mail_id(fields: &Fields) -> String {
-    let mail = fields.get("mail").and_then(Value::as_str).unwrap_or("nobody");
+    let mail = fields
+        .get("mail")
+        .and_then(Value::as_str)
+        .unwrap_or("nobody");
     format!("m-{}", mail.to_lowercase())
 }
 

@@ -144,9 +144,8 @@ impl System {
         if self.behaviour.window.is_some_and(|most| seen.len() > most) {
             return Err(Fault::WindowTooLarge("too many changes".into()));
         }
-        let place = |state: &State, one: &Sighting| {
-            (one.snapshot.at.0, state.rows[one.row].id.clone())
-        };
+        let place =
+            |state: &State, one: &Sighting| (one.snapshot.at.0, state.rows[one.row].id.clone());
         seen.sort_by_key(|one| place(state, one));
         if let Some(within) = &within {
             seen.retain(|one| place(state, one) > *within);
@@ -224,14 +223,18 @@ impl System {
         }
         let at = state.chance.usize(0..state.rows.len());
         let row = &state.rows[at];
-        let listed = changes.iter().any(|change| change.id().is_some_and(|id| id.as_str() == row.id));
+        let listed = changes
+            .iter()
+            .any(|change| change.id().is_some_and(|id| id.as_str() == row.id));
         if !row.is_live() || row.hidden || row.spoilt || listed {
             return;
         }
         let old = &row.history[state.chance.usize(0..row.history.len())];
         let mut record = self.record(row, old);
         record.partial = true;
-        record.fields.retain(|name, _| name == "title" || name == "org");
+        record
+            .fields
+            .retain(|name, _| name == "title" || name == "org");
         changes.push(Change::Upsert(record));
     }
 
@@ -308,10 +311,12 @@ impl System {
                     }
                     _ => self.shown(&state.rows[row], &snapshot),
                 },
-                None => match state.rows.iter().find(|row| row.old_ids.iter().any(|old| old == id.as_str())) {
-                    Some(row) => {
-                        gone(id.clone(), Absence::MergedInto(RemoteId::new(&row.id)))
-                    }
+                None => match state
+                    .rows
+                    .iter()
+                    .find(|row| row.old_ids.iter().any(|old| old == id.as_str()))
+                {
+                    Some(row) => gone(id.clone(), Absence::MergedInto(RemoteId::new(&row.id))),
                     None => gone(id.clone(), Absence::Hidden),
                 },
             };

@@ -25,13 +25,16 @@ impl System {
         let now = self.town().clock.now();
         let weather = state.pushes.pop();
         if let Some(weather) = &weather {
-            self.town().tell(|| format!("{}: the write meets {weather:?}", self.name));
+            self.town()
+                .tell(|| format!("{}: the write meets {weather:?}", self.name));
         }
         let lost = || Fault::UnknownOutcome("no answer came".into());
         match weather {
             Some(PushWeather::NeverArrives) => return Err(lost()),
             Some(PushWeather::ArrivesLate(late)) => {
-                state.late.extend(ops.iter().map(|op| (now.plus(late), op.clone())));
+                state
+                    .late
+                    .extend(ops.iter().map(|op| (now.plus(late), op.clone())));
                 return Err(lost());
             }
             Some(PushWeather::Refused429(wait)) => {
@@ -57,7 +60,10 @@ impl System {
             Some(PushWeather::HalfDone) => &ops[..ops.len() / 2],
             _ => ops,
         };
-        let outcomes: Vec<Outcome> = done.iter().map(|op| self.carry_out(&mut state, op)).collect();
+        let outcomes: Vec<Outcome> = done
+            .iter()
+            .map(|op| self.carry_out(&mut state, op))
+            .collect();
         match weather {
             Some(_) => Err(lost()),
             None => {
@@ -176,9 +182,10 @@ impl System {
         let town = self.town();
         let human = human_of(&lock(&town.ledger), &op.fields);
         let state = self.state();
-        let dead = state.rows.iter().filter(|row| {
-            row.human == human && row.was_deleted && !row.is_live()
-        });
+        let dead = state
+            .rows
+            .iter()
+            .filter(|row| row.human == human && row.was_deleted && !row.is_live());
         dead.map(|row| RemoteId::new(&row.id)).collect()
     }
 
@@ -193,7 +200,13 @@ impl System {
             for field in unit.fields() {
                 let given = op.fields.get(*field).unwrap_or(&Value::Null);
                 if !is_empty(given) && !ledger.is_legit(human, field, given) {
-                    ledger.breaks("P11", format!("{} was given {field} = {given}, which nobody wrote", self.name));
+                    ledger.breaks(
+                        "P11",
+                        format!(
+                            "{} was given {field} = {given}, which nobody wrote",
+                            self.name
+                        ),
+                    );
                 }
                 let stored = self.behaviour.store(field, given);
                 marks.insert(unit, tokens(&stored));
@@ -228,7 +241,10 @@ impl System {
             if !ledger.is_legit(human, name, given) {
                 ledger.breaks(
                     "P11",
-                    format!("{} was given {field} = {given} for human {human}, which nobody wrote", self.name),
+                    format!(
+                        "{} was given {field} = {given} for human {human}, which nobody wrote",
+                        self.name
+                    ),
                 );
             }
             // P10: where versions exist, what is overwritten has been read.
@@ -236,20 +252,29 @@ impl System {
                 for number in tokens(&row.now().fields[name]) {
                     let written: Vec<u64> = tokens(given);
                     let seen = (self.number, row.id.clone(), unit, number);
-                    let was_read = ledger.has_seen(&seen) || row.old_ids.iter().any(|id| {
-                        ledger.has_seen(&(self.number, id.clone(), unit, number))
-                    });
+                    let was_read = ledger.has_seen(&seen)
+                        || row
+                            .old_ids
+                            .iter()
+                            .any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)));
                     if !written.contains(&number) && !was_read && !row.brought.contains(&number) {
                         ledger.breaks(
                             "P10",
-                            format!("{}: {field} of human {human} was overwritten unread ({number})", self.name),
+                            format!(
+                                "{}: {field} of human {human} was overwritten unread ({number})",
+                                self.name
+                            ),
                         );
                     }
                 }
             }
             let stored = self.behaviour.store(field, given);
             brought.extend(tokens(&stored));
-            let mark = if is_empty(&stored) { ledger.emptiness(human, unit) } else { tokens(&stored) };
+            let mark = if is_empty(&stored) {
+                ledger.emptiness(human, unit)
+            } else {
+                tokens(&stored)
+            };
             marks.push((unit, mark));
             values.push((name, stored));
         }
