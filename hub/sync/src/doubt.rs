@@ -128,6 +128,25 @@ pub fn resolve(
         close(intent, IntentState::Done, "settled by reading the record");
         return (out, Next::Closed);
     }
+    let edited = Interval {
+        after: link.read_at,
+        until: read.started,
+    };
+    let mut field = Field {
+        link,
+        entity,
+        scene,
+        edited,
+        held: false,
+        out: &mut out,
+    };
+    for (lens, found) in &open {
+        let name = lens.field.as_str();
+        if let (Found::Third(_), Some(seen)) = (found, intent.seen.get(name)) {
+            let base = intent.before.get(name).cloned().unwrap_or_default();
+            field.lost(lens, base, seen);
+        }
+    }
     send_again(intent, &open, record);
     (out, Next::Replay)
 }

@@ -182,6 +182,16 @@ impl Field<'_, '_> {
 
     /// Writes a conflict down, and the hold that comes with one that nobody
     /// could decide.  A field that is held keeps the reason it was held for.
+    /// A value that was read while a write was in doubt, and that nobody can tell
+    /// from the system's rewriting of our own: it is written down before it goes.
+    pub fn lost(&mut self, lens: &Lens, base: Value, seen: &Value) {
+        let verdict = Verdict {
+            winner: Winner::Canonical,
+            rule: "seen while a write was in doubt, and gone since".into(),
+        };
+        self.log(lens, ConflictKind::Lost, base, seen, verdict);
+    }
+
     fn log(&mut self, lens: &Lens, kind: ConflictKind, base: Value, remote: &Value, v: Verdict) {
         if v.winner == Winner::Held && !self.held {
             self.hold(lens, v.rule.clone());
