@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use concord_core::manifest::Stream;
 use concord_core::schema::FieldKind;
 use concord_core::state::{Entity, EntityState, Intent, IntentAction, Link, LinkState, Origin};
 use concord_core::{ConnectionId, EntityId, FieldName, Fields, Value};
@@ -65,10 +66,10 @@ pub fn debt(
         Some(_) => return None,
         None => create(entity, target, held, is_approved)?,
     };
-    // Without a precondition a write would go over what was seen and not yet
-    // believed.
-    let unread = target.link.is_some_and(|link| link.again_at.is_some());
-    if unread && !target.scene.stream.etags {
+    if target
+        .link
+        .is_some_and(|link| waits_to_be_read(link, target.scene.stream))
+    {
         debt.blocked = Some(Cow::Borrowed("its record is to be read once more first"));
     }
     // What keeps a create back outlives the approval, so that is what is said.
@@ -76,6 +77,12 @@ pub fn debt(
         debt.blocked = Some(Cow::Borrowed("the connection's first plan is not approved"));
     }
     Some(debt)
+}
+
+/// Without a precondition a write would go over what was seen of the record and
+/// not yet believed.
+pub fn waits_to_be_read(link: &Link, stream: &Stream) -> bool {
+    link.again_at.is_some() && (!stream.etags || link.version.is_none())
 }
 
 /// A value that only an unapproved connection vouches for goes nowhere yet.

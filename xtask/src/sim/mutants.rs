@@ -71,8 +71,7 @@ pub(super) fn run(workspace: &Workspace, only: Option<&str>, json: bool) -> Resu
     build
         .current_dir(&tree)
         .args(["build", "--profile", "sim", "--package", "concord-sim"])
-        .env("CARGO_TARGET_DIR", tree.join("target"))
-        .env("RUSTFLAGS", "--cap-lints=allow");
+        .env("CARGO_TARGET_DIR", tree.join("target"));
     run::loud("the engine with its mutants", &mut build)?;
     let program = tree.join("target").join("sim").join("concord-sim");
     if let Some(seeds) = hunt(&program, 0, "none planted")? {
