@@ -27,6 +27,12 @@ fn allowed(one: &Crate) -> Option<&'static [&'static str]> {
         | "plugins/host"
         | "plugins/conformance" => &["concord-core"],
         "hub/engine" | "tests/linkage" => &["concord-core", "concord-sync"],
+        "tests/sim" => &[
+            "concord-core",
+            "concord-sync",
+            "concord-engine",
+            "concord-store",
+        ],
         "hub/cli" | "tests" => return None,
         folder if folder.starts_with("connectors/") || folder.starts_with("tests/guests") => {
             &["concord-sdk"]
