@@ -24,6 +24,7 @@ const FOLDERS: &[&str] = &[
     "hub/engine",
     "hub/store",
     "schemas",
+    "tests/cluster",
     "tests/sim",
 ];
 const MEMBERS: &[&str] = &[
@@ -31,6 +32,7 @@ const MEMBERS: &[&str] = &[
     "hub/sync",
     "hub/engine",
     "hub/store",
+    "tests/cluster",
     "tests/sim",
 ];
 /// A mutant that so many worlds do not find is not caught.
