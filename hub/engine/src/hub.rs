@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use concord_core::chance::Seeded;
 use concord_core::ports::{Clock, Connector, Rng, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
@@ -17,7 +18,6 @@ use concord_sync::scene::{LensHistory, Rules, Scene};
 use concord_sync::schemas::Schemas;
 use concord_sync::scope::Filter;
 
-use crate::clock::Seeded;
 use crate::config::Direction;
 use crate::error::EngineError;
 use crate::numbers::Numbers;

@@ -220,7 +220,7 @@ impl Sender<'_> {
             };
             let link = around.link_of(&intent).cloned();
             let held = around.held(&entity.id);
-            if is_sent_again(&intent, &lane.stream.caps) && is_held(&intent, &held) {
+            if is_sent_again(&intent, &lane.stream.caps) && confirm::is_held(&intent, &held) {
                 // It may have arrived, so it is not forgotten; and it may not,
                 // so it is not written while its values are held.
                 intent.state = IntentState::InDoubt;
@@ -252,7 +252,7 @@ impl Sender<'_> {
                 .as_ref()
                 .map(|link| link.raw.clone())
                 .unwrap_or_default();
-            let composed = emit::compose(&intent.values, &raw, &entity, &lane.scene(&known));
+            let composed = emit::compose(&intent.values, &raw, &entity, &scene);
             if composed.fields.is_empty() && !takes_away(&intent) {
                 self.close_unsent(intent, link, &composed.unfit, &mut out);
                 continue;
@@ -435,11 +435,6 @@ fn is_update(intent: &Intent) -> bool {
 fn is_sent_again(intent: &Intent, stream: &manifest::Stream) -> bool {
     let by_key = matches!(stream.create_safe, Some(CreateSafe::Key) | None);
     by_key && intent.action == IntentAction::Create && intent.sent_at.is_some()
-}
-
-fn is_held(intent: &Intent, held: &Held) -> bool {
-    let mut names = intent.values.keys();
-    names.any(|name| held.holds(&FieldName::new(name)))
 }
 
 fn op(job: &Job) -> Op {

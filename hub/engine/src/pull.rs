@@ -200,16 +200,15 @@ impl Lane<'_> {
         state: &mut StreamState,
         memory: &mut Memory,
     ) -> Result<PageCounts, Stopped> {
-        let listed: BTreeSet<RemoteId> = page
-            .changes
-            .iter()
-            .filter_map(Change::id)
-            .cloned()
-            .collect();
+        let ends_walk = page.complete && state.walking;
+        // Before what is listed twice is taken out of the page.
+        let listed: Option<BTreeSet<RemoteId>> = ends_walk.then(|| {
+            let ids = page.changes.iter().filter_map(Change::id);
+            ids.cloned().collect()
+        });
         let walk = state.walking.then_some(state.walk);
         let mut counts = self.fetch_repeated(&mut page, walk).await?;
-        let ends_walk = page.complete && state.walking;
-        if ends_walk {
+        if let Some(listed) = listed {
             counts.gone += self.sweep(state.walk, &listed).await?;
         }
         let mut out = Changeset::default();

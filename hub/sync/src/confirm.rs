@@ -255,12 +255,17 @@ pub fn refused(intent: &mut Intent, link: Option<&mut Link>, fields: &[FieldName
     close(intent, state, reason);
 }
 
+/// Some of what an intent would write waits for a person.
+pub fn is_held(intent: &Intent, held: &Held) -> bool {
+    let mut names = intent.values.keys();
+    names.any(|name| held.holds(&FieldName::new(name)))
+}
+
 /// What was to be sent once more to settle a doubt, and is held by now, is not
 /// sent: the doubt is settled by reading alone, and what is found in a held
 /// field is taken for a person's.  Says whether that is so.
 pub fn withdraw_held(intent: &mut Intent, held: &Held) -> bool {
-    let is_held = |name: &String| held.holds(&FieldName::new(name));
-    if intent.seen.is_empty() || !intent.values.keys().any(is_held) {
+    if intent.seen.is_empty() || !is_held(intent, held) {
         return false;
     }
     intent.seen.clear();

@@ -180,8 +180,6 @@ impl Field<'_, '_> {
         self.out.debt = true;
     }
 
-    /// Writes a conflict down, and the hold that comes with one that nobody
-    /// could decide.  A field that is held keeps the reason it was held for.
     /// A value that was read while a write was in doubt, and that nobody can tell
     /// from the system's rewriting of our own: it is written down before it goes.
     pub fn lost(&mut self, lens: &Lens, base: Value, seen: &Value) {
@@ -192,6 +190,8 @@ impl Field<'_, '_> {
         self.log(lens, ConflictKind::Lost, base, seen, verdict);
     }
 
+    /// Writes a conflict down, and the hold that comes with one that nobody
+    /// could decide.  A field that is held keeps the reason it was held for.
     fn log(&mut self, lens: &Lens, kind: ConflictKind, base: Value, remote: &Value, v: Verdict) {
         if v.winner == Winner::Held && !self.held {
             self.hold(lens, v.rule.clone());

@@ -1,8 +1,7 @@
 //! Who is who, and what a person decides.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use concord_core::ports::{Rng, Store};
+use concord_core::chance::Seeded;
+use concord_core::ports::Store;
 use concord_core::state::Verdict;
 use concord_core::{EntityId, Kind};
 use concord_engine::review::Choice;
@@ -60,17 +59,6 @@ async fn a_shared_address_or_other_names_go_to_a_person() {
         (a.find_by("first", "Eve"), b.find_by("first", "Cid")),
         (None, None)
     );
-}
-
-/// Numbers that are the same every time.
-struct Steps(AtomicU64);
-
-impl Rng for Steps {
-    fn next_u64(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let seen = self.0.fetch_add(STEP, Ordering::Relaxed);
-        (seen ^ (seen >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-    }
 }
 
 /// Says what a record is known by besides its keys.
@@ -210,7 +198,7 @@ async fn weights_are_learned_from_the_stores_own_records() {
     // Before there is anything to learn from, that is said.
     let hub = world.hub().await;
     let kind = Kind::new("person");
-    let rng = Steps(AtomicU64::new(1));
+    let rng = Seeded::new(1);
     let none = hub.learn_matches(&kind, &rng).await.unwrap_err();
     assert!(none.to_string().contains("too few"), "{none}");
     // Another employer makes the built-in weights ask.

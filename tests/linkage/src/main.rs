@@ -8,11 +8,10 @@ mod people;
 mod score;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use concord_core::ports::Rng;
+use concord_core::chance::Seeded;
 use concord_sync::identity::{
     Bands, Blocks, Clusters, Corpus, Feature, Form, Judge, Kind, clusters, learn, one_to_one,
 };
@@ -43,25 +42,6 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-}
-
-/// A seeded generator: splitmix64.
-struct Seeded(AtomicU64);
-
-impl Seeded {
-    fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-}
-
-impl Rng for Seeded {
-    fn next_u64(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }
 
 fn main() -> Result<()> {
