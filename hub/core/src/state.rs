@@ -147,6 +147,16 @@ pub struct Link {
     /// Canonical values that the system refused, per field: not sent again
     /// until the value changes.
     pub refused: Fields,
+    /// What remote fields were last seen to hold that no lens could take: nonsense,
+    /// or a reference to a record that is not there yet.  It is not written over.
+    pub unread: Fields,
+}
+
+impl Link {
+    /// What a remote field was last seen to hold, understood or not.
+    pub fn last_seen(&self, name: &str) -> Option<&Value> {
+        self.unread.get(name).or_else(|| self.raw.get(name))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

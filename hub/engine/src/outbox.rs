@@ -185,7 +185,7 @@ impl Sender<'_> {
         let looks_other = |link: &Link, fields: &Fields| {
             mapped
                 .iter()
-                .any(|name| match (link.raw.get(name), fields.get(name)) {
+                .any(|name| match (link.last_seen(name), fields.get(name)) {
                     (Some(known), Some(now)) => known != now,
                     // Never read: it was empty, or nobody would write there.
                     (None, Some(now)) => !is_empty(now),

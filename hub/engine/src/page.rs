@@ -421,6 +421,7 @@ pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
         missing_since: None,
         first_contact: Vec::new(),
         refused: Fields::new(),
+        unread: Fields::new(),
     }
 }
 

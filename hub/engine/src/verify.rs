@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use concord_core::record::{Change, RemoteRecord};
 use concord_core::state::{EntityState, Link, LinkState};
 use concord_core::{Entity, EntityId, RemoteId, RunId, Value};
+use concord_sync::emit;
 use concord_sync::lens::Lens;
 use concord_sync::normal;
 use concord_sync::scene::Held;
@@ -225,6 +226,9 @@ impl Lane<'_> {
         }
         if link.refused.contains_key(name) {
             return Some("the system refused the value, or an undo keeps it away");
+        }
+        if emit::is_unread(lens, link) {
+            return Some("what the system holds there cannot be understood");
         }
         // What was stored is what the system made of what was sent.
         let sent = link.sent.get(name).unwrap_or(&Value::Null);

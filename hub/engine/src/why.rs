@@ -3,6 +3,7 @@
 use concord_core::ports::{ConflictFilter, IntentFilter};
 use concord_core::state::{Conflict, Event, Hold, Intent, IntentState, Link, Origin};
 use concord_core::{EntityId, Timestamp, Value};
+use concord_sync::emit;
 use serde::Serialize;
 
 use crate::error::EngineError;
@@ -20,6 +21,8 @@ pub struct Holding {
     /// The remote fields as the system gave them.
     pub stored: Value,
     pub refused: bool,
+    /// What it holds there cannot be understood, and is not written over.
+    pub unread: bool,
     /// When the read that shows this was started, and when it last answered a
     /// write of ours.
     pub read: String,
@@ -144,7 +147,7 @@ impl Hub {
         let stored = lens
             .remote_fields()
             .iter()
-            .filter_map(|name| Some((name.clone(), link.raw.get(name)?.clone())))
+            .filter_map(|name| Some((name.clone(), link.last_seen(name)?.clone())))
             .collect();
         Some(Holding {
             connection: connection.row.name.clone(),
@@ -154,6 +157,7 @@ impl Hub {
             sent: link.sent.get(field).cloned().unwrap_or_default(),
             stored: Value::Object(stored),
             refused: link.refused.contains_key(field),
+            unread: emit::is_unread(lens, link),
             read: link.read_at.to_string(),
             written: link.written_at.map(|moment| moment.to_string()),
             echoed: link.written_at.is_some_and(|moment| link.read_at > moment),

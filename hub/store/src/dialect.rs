@@ -82,6 +82,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "provenance of conflicts",
         include_str!("../migrations/0002_provenance.sql"),
     ),
+    (
+        3,
+        "values that could not be understood",
+        include_str!("../migrations/0003_unread.sql"),
+    ),
 ];
 
 /// Texts are compared byte by byte, as SQLite does: a locale's order would make

@@ -121,8 +121,9 @@ pub(crate) fn absorb_fields(
     }
     forget_old_bases(link, &sights, skip, scene);
     for lens in scene.mapping.lenses.iter().filter(|lens| !skip(lens)) {
-        // What was not taken has to look changed again at the next look.
-        if !result.is_blocked(lens) {
+        if result.is_blocked(lens) {
+            keep_unread(link, lens, record);
+        } else {
             keep_raw(link, lens, record);
         }
     }
@@ -169,10 +170,21 @@ fn forget_old_bases(
 
 pub(crate) fn keep_raw(link: &mut Link, lens: &Lens, record: &RemoteRecord) {
     for name in lens.remote_fields() {
+        link.unread.remove(name);
         if let Some(value) = record.fields.get(name)
             && link.raw.get(name) != Some(value)
         {
             link.raw.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// What was not taken has to look changed again at the next look, and stays as it
+/// is at its system until then.
+pub(crate) fn keep_unread(link: &mut Link, lens: &Lens, record: &RemoteRecord) {
+    for name in lens.remote_fields() {
+        if let Some(value) = record.fields.get(name) {
+            link.unread.insert(name.clone(), value.clone());
         }
     }
 }

@@ -299,5 +299,6 @@ pub fn new_link(intent: &Intent, answer: &Applied, scene: &Scene<'_>) -> Link {
         missing_since: None,
         first_contact: Vec::new(),
         refused: Fields::new(),
+        unread: Fields::new(),
     }
 }

@@ -10,7 +10,7 @@ use concord_core::FieldName;
 use concord_core::state::{Entity, Link};
 use serde::{Deserialize, Serialize};
 
-use crate::emit::owed;
+use crate::emit::{is_unread, owed};
 use crate::normal;
 use crate::scene::{Held, Scene};
 
@@ -54,11 +54,11 @@ pub fn changed_since(entity: &Entity, deleted: &Link, scene: &Scene<'_>) -> Vec<
 }
 
 /// Fields that a system which still has the record is owed, or that wait for a
-/// person.
+/// person, or in which it holds what nobody could understand.
 pub fn unsettled(entity: &Entity, link: &Link, held: &Held, scene: &Scene<'_>) -> Vec<FieldName> {
     let lenses = scene.mapping.lenses.iter();
     let held = lenses
-        .filter(|lens| held.holds(&lens.field))
+        .filter(|lens| held.holds(&lens.field) || is_unread(lens, link))
         .map(|lens| lens.field.clone());
     let mut fields: Vec<FieldName> = match scene.stream.update {
         true => owed(entity, link, scene)

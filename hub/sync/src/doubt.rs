@@ -11,7 +11,7 @@ use concord_core::schema::{FieldKind, Shape};
 use concord_core::state::{Entity, Intent, IntentAction, IntentState, Link};
 use concord_core::{Fields, Value};
 
-use crate::absorb::{Absorbed, absorb_fields, keep_raw, seen};
+use crate::absorb::{Absorbed, absorb_fields, keep_raw, keep_unread, seen};
 use crate::confirm::{Next, close, lenses, share, touched};
 use crate::decide::Interval;
 use crate::emit;
@@ -304,6 +304,7 @@ impl Settling<'_, '_> {
             match found {
                 Found::Unreadable(fault) => {
                     field.out.note(field.link, lens, fault);
+                    keep_unread(self.link, lens, self.record);
                     continue;
                 }
                 Found::PersonBefore(seen) => {

@@ -109,6 +109,7 @@ fn update(
     let is_free = |lens: &&Lens| {
         let wanted = lens.wanted(entity);
         !held.holds(&lens.field)
+            && !is_unread(lens, link)
             && may_write_consent(lens, entity, link)
             && link.refused.get(lens.field.as_str()) != Some(&*wanted)
     };
@@ -209,6 +210,12 @@ pub fn owed<'a>(
         let sent = sent.unwrap_or(&Value::Null);
         !normal::same(&lens.spec, &lens.wanted(entity), sent)
     })
+}
+
+/// The system holds something in this field that could not be understood.
+pub fn is_unread(lens: &Lens, link: &Link) -> bool {
+    let mut fields = lens.remote_fields().iter();
+    fields.any(|name| link.unread.contains_key(name))
 }
 
 /// An opt-out at a system is never turned into an opt-in but by a recorded,

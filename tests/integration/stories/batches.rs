@@ -8,7 +8,7 @@ use concord_core::ports::Clock;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::world::Behaviour;
+use crate::world::{Behaviour, HONEST};
 
 fn person(n: usize) -> Value {
     json!({"mail": format!("p{n}@example.com"), "first": format!("First{n}"), "last": "Lee"})
@@ -172,4 +172,31 @@ async fn a_record_that_is_typed_in_waits_until_it_rests() {
     world.clock.advance(Duration::from_secs(300));
     world.sync().await;
     assert_eq!(world.system("b").value(b, "title"), json!("CTO"));
+}
+
+#[tokio::test]
+async fn what_nobody_can_read_is_not_written_over_and_stops_no_other_field() {
+    for caps in [HONEST, "answer-is-record = true\n404-means-gone = true\n"] {
+        let b = Behaviour {
+            caps,
+            ..Behaviour::default()
+        };
+        let (world, ids) = agreed(b).await;
+        let [a, b] = &ids[0];
+        let nonsense = json!({"written by": "another program"});
+        world.system("b").edit(b, json!({"title": nonsense}));
+        world.sync().await;
+        world
+            .system("a")
+            .edit(a, json!({"title": "CTO", "last": "Leigh"}));
+        world.sync().await;
+        assert_eq!(world.system("b").value(b, "title"), nonsense);
+        assert_eq!(world.system("b").value(b, "last"), json!("Leigh"));
+        // Mended at its system it is a person's edit like any other.
+        world.system("b").edit(b, json!({"title": "Chief"}));
+        world.sync().await;
+        world.sync().await;
+        let titles = [("a", a), ("b", b)].map(|(name, id)| world.system(name).value(id, "title"));
+        assert_eq!(titles[0], titles[1]);
+    }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use concord_core::Value;
 use serde_json::json;
 
+use crate::value::{Unit, tokens};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Versions {
     None,
@@ -55,6 +57,8 @@ pub(crate) struct Behaviour {
     /// At most so many tags are kept, the first ones.
     pub tag_cap: Option<usize>,
     pub ignores_null: bool,
+    /// A unit of which every third value is refused.
+    pub refuses: Option<Unit>,
     /// How far behind a read may be.
     pub pull_lag: Duration,
     pub fetch_lag: Duration,
@@ -145,6 +149,8 @@ impl Behaviour {
             rewrites_declared: one_in(chance, 2),
             tag_cap: one_in(chance, 6).then_some(3),
             ignores_null: one_in(chance, 8),
+            refuses: one_in(chance, 4)
+                .then(|| *pick(chance, &[Unit::Title, Unit::Org, Unit::Note, Unit::Address])),
             pull_lag: lag(chance, 20_000),
             fetch_lag: if one_in(chance, 3) {
                 lag(chance, 3_000)
@@ -247,6 +253,11 @@ impl Behaviour {
             declared("title"),
             declared("note"),
         )
+    }
+
+    /// Whether the system would not take such a value of anybody.
+    pub(crate) fn refuses(&self, unit: Unit, value: &Value) -> bool {
+        self.refuses == Some(unit) && tokens(value).iter().any(|number| number.is_multiple_of(3))
     }
 
     /// What the system stores of a value that it is given.

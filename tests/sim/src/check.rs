@@ -124,9 +124,9 @@ fn breaks(world: &World, rule: &'static str, what: String) {
 /// P1, P8: nothing happened outside, so nothing is written.
 async fn quiescence(world: &World) -> Result<()> {
     for full in [false, true] {
-        let before = world.writes();
+        let before = world.asked();
         world.calm_run(full).await?;
-        let after = world.writes();
+        let after = world.asked();
         if before != after {
             let what = format!("{} writes although nothing had happened", after - before);
             breaks(world, "P1", what);
@@ -183,6 +183,17 @@ fn known(world: &World, books: &Books, system: &System, row: &Row) {
     for unit in Unit::ALL {
         let name = unit.canonical();
         if books.is_held(entity.id.number, name) || link.refused.contains_key(name) {
+            continue;
+        }
+        let held_there = unit.fields().iter().map(|field| &row.now().fields[*field]);
+        if held_there.into_iter().any(Value::is_object) {
+            if !books.quarantined.contains(&place) {
+                let what = format!(
+                    "{}: {name} of {} cannot be read and is not in quarantine",
+                    system.name, row.id
+                );
+                breaks(world, "P5", what);
+            }
             continue;
         }
         for field in unit.fields() {
@@ -476,7 +487,8 @@ fn foreseen(world: &World) {
             };
             for (field, value) in values {
                 let remote = &row.now().fields[*field];
-                if !agrees(system, field, value, remote) {
+                if !agrees(system, field, value, remote) && !system.behaviour.refuses(*unit, value)
+                {
                     let what = format!(
                         "{}: {field} of human {human} is {remote} and should be {value}",
                         system.name

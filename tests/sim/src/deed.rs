@@ -46,6 +46,12 @@ pub(crate) enum Deed {
         human: u32,
         into: u32,
     },
+    /// A field is left with something in it that no lens can read.
+    Garble {
+        system: usize,
+        human: u32,
+        unit: Unit,
+    },
     /// The record cannot be read any more, because it is broken.
     Spoil {
         system: usize,
@@ -106,6 +112,11 @@ impl Deed {
                 human,
                 into,
             } => at(*system).merge(*human, *into),
+            Deed::Garble {
+                system,
+                human,
+                unit,
+            } => at(*system).garble(*human, *unit),
             Deed::Spoil { system, human } => at(*system).spoil(*human, true),
             Deed::Mend { system, human } => at(*system).spoil(*human, false),
             Deed::Hide { system, human } => at(*system).hide(*human, true),
@@ -153,6 +164,15 @@ impl fmt::Display for Deed {
             } => {
                 write!(f, "merges human {human} into human {into} in s{system}")
             }
+            Deed::Garble {
+                system,
+                human,
+                unit,
+            } => write!(
+                f,
+                "leaves nonsense in {} of human {human} in s{system}",
+                unit.canonical()
+            ),
             Deed::Spoil { system, human } => {
                 write!(f, "spoils the record of human {human} in s{system}")
             }

@@ -41,6 +41,9 @@ impl Fate {
     }
 }
 
+/// More calls than any run makes: it would go on for ever.
+const ENDLESS: u64 = 20_000;
+
 /// One life of a hub.
 #[derive(Default)]
 pub(crate) struct Life {
@@ -50,6 +53,7 @@ pub(crate) struct Life {
     pub stalled: Notify,
     pub go_on: Notify,
     pub has_stalled: AtomicBool,
+    endless: AtomicBool,
 }
 
 /// The hub is dead: the call has no effect or nobody hears of it.
@@ -67,6 +71,11 @@ impl Life {
         self.dead.load(Ordering::Relaxed)
     }
 
+    /// It was killed because it came to no end.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.endless.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -77,6 +86,11 @@ impl Life {
             return Err(Dead);
         }
         let count = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > ENDLESS {
+            self.endless.store(true, Ordering::Relaxed);
+            self.dead.store(true, Ordering::Relaxed);
+            return Err(Dead);
+        }
         let due = lock(&self.fate).filter(|fate| fate.call() == count);
         match due {
             Some(Fate::DiesBefore(_)) => {

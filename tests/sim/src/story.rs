@@ -74,6 +74,7 @@ impl Story {
         behaviours[0].direction = Direction::Both;
         behaviours[1].direction = Direction::Both;
         let mut teller = Teller {
+            climate: Climate::draw(&mut chance),
             chance,
             temper,
             systems: behaviours.len(),
@@ -91,7 +92,49 @@ impl Story {
     }
 }
 
+/// What a world has more or less of than others: what takes three things at once
+/// to go wrong is met where each of them is frequent.
+struct Climate {
+    /// One round in so many has weather.
+    storms: u32,
+    /// The only kinds of weather; none for all of them.
+    kinds: Vec<u32>,
+    /// So many hubs in ten die or stand still.
+    deaths: u32,
+    /// One sync in so many has people at work during it.
+    bustle: u32,
+    /// Only so many people are known widely enough to be edited.
+    famous: u32,
+    /// What is edited more than all else.
+    favourite: Option<Unit>,
+    /// One round in so many ends with a person's decisions.
+    office: u32,
+}
+
+const WEATHERS: u32 = 16;
+
+impl Climate {
+    fn draw(chance: &mut fastrand::Rng) -> Self {
+        let mut kinds = Vec::new();
+        if chance.bool() {
+            for _ in 0..chance.u32(1..=2) {
+                kinds.push(chance.u32(0..WEATHERS));
+            }
+        }
+        Self {
+            storms: *pick(chance, &[1, 2, 2, 4]),
+            kinds,
+            deaths: *pick(chance, &[1, 4, 6, 9]),
+            bustle: *pick(chance, &[1, 2, 2, 4]),
+            famous: *pick(chance, &[1, 2, 9, 9]),
+            favourite: chance.bool().then(|| *pick(chance, &Unit::DAILY)),
+            office: *pick(chance, &[2, 6, 6]),
+        }
+    }
+}
+
 struct Teller {
+    climate: Climate,
     chance: fastrand::Rng,
     temper: Temper,
     systems: usize,
@@ -121,48 +164,66 @@ impl Teller {
         let first = self.sync(true);
         self.steps.push(Step::Sync(first));
         if self.one_in(3) {
-            let unit = *pick(&mut self.chance, &Unit::DAILY);
-            let rule = match self.chance.u32(0..3) {
-                0 => Rule::Hold,
-                1 => Rule::Latest,
-                _ => Rule::Owner(self.chance.usize(0..self.systems)),
-            };
-            if unit != Unit::Tags {
-                self.steps.insert(0, Step::Rule(unit, rule));
-            }
+            let rule = self.rule();
+            self.steps.insert(0, rule);
         }
         for _ in 0..self.chance.u32(4..=12) {
             for _ in 0..self.chance.u32(1..=4) {
                 let deed = self.deed();
                 self.steps.push(Step::Deed(deed));
             }
-            if self.one_in(2) {
+            if self.one_in(8) {
+                let rule = self.rule();
+                self.steps.push(rule);
+            }
+            if self.one_in(self.climate.storms) {
                 let system = self.chance.usize(0..self.systems);
                 let weather = self.weather();
                 self.steps.push(Step::Weather(system, weather));
             }
             let millis = *pick(&mut self.chance, &[10, 900, 5_000, 60_000, 1_000_000]);
             self.steps.push(Step::Pass(Duration::from_millis(millis)));
-            let sync = self.sync(true);
+            let approve = !self.one_in(6);
+            let sync = self.sync(approve);
             self.steps.push(Step::Sync(sync));
-            if self.one_in(6) {
+            if self.one_in(self.climate.office) {
                 let luck = self.chance.u64(..);
                 self.steps.push(Step::Decide(luck));
             }
         }
     }
 
+    fn rule(&mut self) -> Step {
+        let unit = match self.climate.favourite {
+            Some(unit) if unit != Unit::Tags => unit,
+            _ => *pick(
+                &mut self.chance,
+                &[Unit::Title, Unit::Org, Unit::Note, Unit::Address],
+            ),
+        };
+        let rule = match self.chance.u32(0..3) {
+            0 => Rule::Hold,
+            1 => Rule::Latest,
+            _ => Rule::Owner(self.chance.usize(0..self.systems)),
+        };
+        Step::Rule(unit, rule)
+    }
+
     fn sync(&mut self, approve: bool) -> Sync {
         let n = self.chance.u64(1..=160);
-        let fate = match self.chance.u32(0..10) {
-            0 | 1 => Some(Fate::DiesBefore(n)),
-            2 | 3 => Some(Fate::DiesAfter(n)),
-            4 => Some(Fate::StallsBefore(n)),
-            5 => Some(Fate::StallsAfter(n)),
-            _ => None,
+        let fate = if self.chance.u32(0..10) < self.climate.deaths {
+            Some(match self.chance.u32(0..6) {
+                0 | 1 => Fate::DiesBefore(n),
+                2 | 3 => Fate::DiesAfter(n),
+                4 => Fate::StallsBefore(n),
+                _ => Fate::StallsAfter(n),
+            })
+        } else {
+            None
         };
         let mut during = Vec::new();
-        while self.one_in(2) && during.len() < 4 {
+        let busy = self.one_in(self.climate.bustle);
+        while busy && !self.one_in(3) && during.len() < 4 {
             let at = self.chance.u32(1..=20);
             during.push((at, self.deed()));
         }
@@ -194,8 +255,11 @@ impl Teller {
     }
 
     fn deed(&mut self) -> Deed {
-        let human = self.chance.u32(1..=self.humans);
-        let unit = *pick(&mut self.chance, &Unit::DAILY);
+        let human = self.chance.u32(1..=self.humans.min(self.climate.famous));
+        let unit = match self.climate.favourite {
+            Some(unit) if self.chance.bool() => unit,
+            _ => *pick(&mut self.chance, &Unit::DAILY),
+        };
         if self.temper == Temper::Peaceful {
             let system = self.home(human);
             return match self.chance.u32(0..8) {
@@ -236,7 +300,7 @@ impl Teller {
         if unit != Unit::Tags {
             self.last = Some((system, human, unit));
         }
-        match self.chance.u32(0..24) {
+        match self.chance.u32(0..26) {
             0 | 1 if self.humans < 9 => self.newcomer(false),
             2 if unit != Unit::Tags => Deed::Empty {
                 system,
@@ -263,6 +327,11 @@ impl Teller {
                 human,
                 unit: Unit::Mail,
             },
+            13 if unit != Unit::Tags => Deed::Garble {
+                system,
+                human,
+                unit,
+            },
             12 => Deed::Edit {
                 system,
                 human,
@@ -278,7 +347,11 @@ impl Teller {
     }
 
     fn weather(&mut self) -> Weather {
-        match self.chance.u32(0..16) {
+        let kind = match self.climate.kinds.is_empty() {
+            true => self.chance.u32(0..WEATHERS),
+            false => *pick(&mut self.chance, &self.climate.kinds),
+        };
+        match kind {
             0..=2 => Weather::Push(PushWeather::AnswerLost),
             3 => Weather::Push(PushWeather::NeverArrives),
             4 => Weather::Push(PushWeather::ArrivesLate(Duration::from_secs(

@@ -1,9 +1,10 @@
 //! One world from its first day to its end: the real engine on the real store,
 //! systems that misbehave, people who act at any moment, and hubs that die.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -46,7 +47,8 @@ pub(crate) struct World {
     pub story: Story,
     database: std::path::PathBuf,
     pub store: Arc<dyn Store>,
-    rules: Vec<(Unit, Rule)>,
+    /// As they are now.
+    rules: Mutex<BTreeMap<Unit, Rule>>,
     mappings: Vec<String>,
 }
 
@@ -102,14 +104,7 @@ impl World {
             story: story.clone(),
             database,
             store,
-            rules: story
-                .steps
-                .iter()
-                .filter_map(|step| match step {
-                    Step::Rule(unit, rule) => Some((*unit, *rule)),
-                    _ => None,
-                })
-                .collect(),
+            rules: Mutex::default(),
         })
     }
 
@@ -131,7 +126,9 @@ impl World {
             Step::Pass(span) => self.town.clock.advance(*span),
             Step::Sync(sync) => self.sync(sync).await?,
             Step::Decide(luck) => self.decide(*luck).await?,
-            Step::Rule(..) => {}
+            Step::Rule(unit, rule) => {
+                lock(&self.rules).insert(*unit, *rule);
+            }
         }
         Ok(())
     }
@@ -151,7 +148,7 @@ impl World {
                 .iter()
                 .map(|system| (id_of(system), system.name.clone())),
         );
-        for (unit, rule) in &self.rules {
+        for (unit, rule) in lock(&self.rules).iter() {
             let rule = match rule {
                 Rule::Latest => MergeRule::Latest,
                 Rule::Hold => MergeRule::Hold,
@@ -301,6 +298,9 @@ impl World {
         });
         let mut hub = self.hub(store, life, owner).await?;
         let result = hub.sync(request).await;
+        if life.is_endless() {
+            lock(&self.town.ledger).breaks("endless", "a run came to no end");
+        }
         if result.is_err() {
             lock(&self.town.ledger).forget();
         }
@@ -474,6 +474,12 @@ impl World {
             .iter()
             .map(|system| system.state().writes)
             .sum()
+    }
+
+    /// Writes that were asked for, also those that were refused.
+    pub(crate) fn asked(&self) -> u64 {
+        let systems = self.town.systems().iter();
+        systems.map(|system| system.state().asked).sum()
     }
 
     pub(crate) async fn calm_run(&self, full: bool) -> Result<Report, EngineError> {

@@ -255,6 +255,13 @@ fn workspace_of(root: &Path) -> Result<String> {
     let members = MEMBERS.iter().map(|member| toml::Value::from(*member));
     table.insert("members".into(), toml::Value::Array(members.collect()));
     table.remove("default-members");
+    // A switch stands in parentheses wherever it takes an expression's place.
+    let lints = table
+        .get_mut("lints")
+        .and_then(|lints| lints.get_mut("rust"))
+        .and_then(toml::Value::as_table_mut)
+        .context("Cargo.toml has no lints")?;
+    lints.insert("unused_parens".into(), "allow".into());
     Ok(toml::to_string(&workspace)?)
 }
 

@@ -95,13 +95,18 @@ fn holding(holding: &Holding) -> String {
     } else {
         ""
     };
+    let unread = if holding.unread {
+        ", which cannot be understood and is not written over: mend it there"
+    } else {
+        ""
+    };
     let seen = match (&holding.written, holding.echoed) {
         (Some(written), true) => format!("written {written}, and seen so since"),
         (Some(written), false) => format!("written {written}"),
         (None, _) => format!("read {}", holding.read),
     };
     format!(
-        "{connection}/{stream} {remote_id}: holds {}, agreed on {}{refused}; {seen}",
+        "{connection}/{stream} {remote_id}: holds {}{unread}, agreed on {}{refused}; {seen}",
         whole(&holding.stored),
         whole(&holding.sent)
     )

@@ -31,6 +31,7 @@ pub(crate) const LINKS: Table = Table {
         "refused",
         "raw",
         "sent",
+        "unread",
     ],
 };
 
@@ -70,6 +71,11 @@ pub(crate) fn write(
         row.text(document::write(&link.refused)?);
         row.text(document::write(&link.raw)?);
         row.text(document::write(&link.sent)?);
+        // Nearly every link has none.
+        row.optional_text(match link.unread.is_empty() {
+            true => None,
+            false => Some(document::write(&link.unread)?),
+        });
         Ok(())
     })?);
     Ok(())
@@ -94,6 +100,7 @@ pub(crate) fn read(row: &mut Reader) -> Result<Link, StoreError> {
         refused: row.document()?,
         raw: row.document()?,
         sent: row.document()?,
+        unread: row.optional_document()?.unwrap_or_default(),
     })
 }
 

@@ -93,6 +93,7 @@ pub fn link(id: impl ToString, number: i64, state: LinkState) -> Link {
         missing_since: Some(Timestamp(12)),
         first_contact: vec!["email".into(), HARD_TEXT.into()],
         refused: fields(json!({"phone": "+49"})),
+        unread: fields(json!({"born": "yesterday"})),
     }
 }
 
@@ -109,6 +110,7 @@ pub fn bare_link(id: impl ToString, number: i64) -> Link {
         missing_since: None,
         first_contact: Vec::new(),
         refused: Fields::new(),
+        unread: Fields::new(),
         ..link(id, number, LinkState::Live)
     }
 }

@@ -105,8 +105,10 @@ fn an_unfit_value_keeps_the_old_bases_and_the_rest_goes_on() {
     );
     // It is reported as long as it stands there, and taken when it is mended.
     assert_eq!(world.absorb(&mut link, &mut entity, seen).unfit.len(), 1);
+    assert_eq!(link.unread, fields(json!({"born": "sometime"})));
     world.absorb(&mut link, &mut entity, json!({"born": "1991-03-04"}));
     assert_eq!(entity.value("birthday"), "1991-03-04");
+    assert!(link.unread.is_empty());
 }
 
 #[test]

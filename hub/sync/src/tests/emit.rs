@@ -123,6 +123,10 @@ fn what_is_held_refused_open_or_out_of_scope_is_not_owed() {
     let mut refused = case();
     refused.link().refused = fields(json!({"job_title": "new"}));
     refused.owes_nothing();
+    // Nobody could read what stands there: it is not written over.
+    let mut unread = case();
+    unread.link().unread = fields(json!({"title": {"odd": 1}}));
+    unread.owes_nothing();
     // Another value than the one that was refused.
     refused.put("job_title", json!("newer"), B);
     refused.owes(json!({"job_title": "newer"}), false);

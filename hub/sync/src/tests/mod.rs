@@ -232,6 +232,7 @@ impl World {
             missing_since: None,
             first_contact: Vec::new(),
             refused: Fields::new(),
+            unread: Fields::new(),
         }
     }
 }

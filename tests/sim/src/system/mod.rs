@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::behaviour::{Behaviour, Versions};
 use crate::clock::lock;
+use crate::ledger::Ledger;
 use crate::town::Town;
 use crate::value::{Unit, is_empty, tokens};
 use crate::weather::{PullWeather, PushWeather};
@@ -85,6 +86,8 @@ pub(crate) struct State {
     /// Intents that made a record, for systems with idempotency keys.
     keys: BTreeMap<String, String>,
     pub writes: u64,
+    /// Writes that were asked for, done or not.
+    pub asked: u64,
     chance: fastrand::Rng,
 }
 
@@ -214,8 +217,9 @@ impl System {
         let mut marks = BTreeMap::new();
         let mut units = identity.to_vec();
         if with_more {
-            units.push((Unit::Title, ledger.mint(human, Vec::new())));
-            units.push((Unit::Org, ledger.mint(human, Vec::new())));
+            for unit in [Unit::Title, Unit::Org] {
+                units.push((unit, self.mint(&mut ledger, human, unit, &[])));
+            }
         }
         for (unit, number) in units {
             for field in unit.fields() {
@@ -276,6 +280,28 @@ impl System {
         });
     }
 
+    /// A value of a person's own that the system takes.
+    fn mint(&self, ledger: &mut Ledger, human: u32, unit: Unit, parents: &[u64]) -> u64 {
+        loop {
+            let number = ledger.mint(human, parents.to_vec());
+            let is_taken = |field: &&str| !self.behaviour.refuses(unit, &unit.text(field, number));
+            if unit.fields().iter().all(is_taken) {
+                return number;
+            }
+        }
+    }
+
+    /// A person leaves something in a field that no lens can read.
+    pub(crate) fn garble(&self, human: u32, unit: Unit) {
+        let mut state = self.state();
+        let Some(at) = Self::find_live(&state, human) else {
+            return;
+        };
+        self.change(&mut state, at, |fields, _| {
+            fields.insert(unit.fields()[0].to_owned(), json!({"odd": 1}));
+        });
+    }
+
     /// A person writes something new into one unit.
     pub(crate) fn edit(&self, human: u32, unit: Unit) {
         let mut state = self.state();
@@ -286,7 +312,7 @@ impl System {
         let town = self.town();
         let mut ledger = lock(&town.ledger);
         let parents = state.rows[at].marks.get(&unit).cloned().unwrap_or_default();
-        let number = ledger.mint(human, parents);
+        let number = self.mint(&mut ledger, human, unit, &parents);
         let mut values = Vec::new();
         for field in unit.fields() {
             let value = self.behaviour.store(field, &unit.text(field, number));

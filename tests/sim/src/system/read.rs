@@ -277,6 +277,11 @@ impl System {
             let Some(unit) = Unit::of_field(field) else {
                 continue;
             };
+            // Nobody can read a part of what is nonsense as a whole.
+            let mut parts = unit.fields().iter().map(|part| record.fields.get(*part));
+            if parts.any(|part| part.is_some_and(Value::is_object)) {
+                continue;
+            }
             for number in tokens(value) {
                 ledger.see((self.number, row.id.clone(), unit, number));
             }

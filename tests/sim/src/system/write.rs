@@ -19,6 +19,7 @@ impl System {
     pub(super) fn answer_push(&self, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
         let mut state = self.state();
         self.arrive(&mut state);
+        state.asked += ops.len() as u64;
         if state.forbidden {
             return Err(Fault::Forbidden("the account has no rights".into()));
         }
@@ -110,6 +111,11 @@ impl System {
             {
                 let record = self.record(row, row.now());
                 return Some(Fault::VersionConflict(Some(Box::new(record))));
+            }
+        }
+        for (field, value) in &op.fields {
+            if Unit::of_field(field).is_some_and(|unit| self.behaviour.refuses(unit, value)) {
+                return Some(Fault::invalid(field, "such a value is not taken here"));
             }
         }
         let mail = op.fields.get("mail").filter(|mail| !is_empty(mail));
