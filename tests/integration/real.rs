@@ -6,6 +6,7 @@
 mod agreement;
 mod bed;
 mod conformance;
+mod hubs;
 mod process;
 mod program;
 mod proxy;

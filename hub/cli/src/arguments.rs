@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use concord_store::Place;
 
 use crate::{commands, exit};
 
@@ -26,15 +27,18 @@ pub struct Global {
     /// Print one JSON document on standard output and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
-    /// The database file
+    /// The database: a file, or postgres://ROLE@HOST/DATABASE on a server.  The
+    /// server's password is better kept in PGPASSWORD or a password file
     #[arg(
         long,
         global = true,
-        value_name = "FILE",
+        value_name = "FILE|URL",
         env = "CONCORD_DB",
-        default_value = "concord.db"
+        hide_env_values = true,
+        default_value = "concord.db",
+        value_parser = Place::parse
     )]
-    pub db: PathBuf,
+    pub db: Place,
     /// A folder with connector components, looked at before all others.
     /// Without it, the folder `plugins` beside the program is
     #[arg(long, global = true, value_name = "FOLDER", env = "CONCORD_PLUGINS")]
@@ -51,6 +55,9 @@ pub struct Global {
 pub enum Command {
     /// Make a database
     Init(commands::init::Arguments),
+    /// Look after the database on a server
+    #[command(subcommand)]
+    Db(commands::db::Command),
     /// Take over a configuration, or carry out a saved plan
     Apply(commands::apply::Arguments),
     /// Print the configuration in the form that `apply` takes

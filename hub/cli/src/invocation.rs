@@ -8,7 +8,8 @@ use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
 use concord_engine::hub::Options;
-use concord_store::SqliteStore;
+use concord_engine::sharing::Sharing;
+use concord_store::SqlStore;
 
 use crate::arguments::Global;
 use crate::output::Output;
@@ -39,11 +40,11 @@ impl Invocation {
         }
     }
 
-    pub async fn reading(&self) -> Result<Arc<SqliteStore>, StoreError> {
+    pub async fn reading(&self) -> Result<Arc<SqlStore>, StoreError> {
         wire::store::for_reading(&self.global.db).await
     }
 
-    pub async fn writing(&self) -> Result<Arc<SqliteStore>, StoreError> {
+    pub async fn writing(&self) -> Result<Arc<SqlStore>, StoreError> {
         wire::store::for_writing(&self.global.db).await
     }
 
@@ -54,11 +55,26 @@ impl Invocation {
         reach: Reach,
         owner: String,
     ) -> Result<Hub, WireError> {
-        let options = Options {
+        self.hub_with(store, reach, owner, None).await
+    }
+
+    /// The hub over a store that others may share.
+    pub async fn hub_with(
+        &self,
+        store: Arc<dyn Store>,
+        reach: Reach,
+        owner: String,
+        sharing: Option<Arc<Sharing>>,
+    ) -> Result<Hub, WireError> {
+        let mut options = Options {
             owner,
             lease: lease::SPAN,
             ..Options::default()
         };
+        if let Some(sharing) = &sharing {
+            options.request_timeout = sharing.terms().request;
+        }
+        options.sharing = sharing;
         wire::hub::build(Parts {
             store,
             clock: Arc::clone(&self.clock),

@@ -57,6 +57,7 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Init(arguments) => commands::init::run(&cli, &arguments).await,
         Command::Apply(arguments) => commands::apply::run(&cli, &arguments).await,
         Command::Export(arguments) => commands::export::run(&cli, &arguments).await,
+        Command::Db(command) => commands::db::run(&cli, &command).await,
         Command::Connection(command) => commands::connection::run(&cli, &command).await,
         Command::Plan(arguments) => commands::plan::run(&cli, &arguments).await,
         Command::Sync(arguments) => commands::sync::run(&cli, &arguments).await,

@@ -248,6 +248,28 @@ pub trait Store: Send + Sync {
     /// Takes or extends the right to write; `Busy` while another holds it.
     async fn lease(&self, owner: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError>;
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
+    /// Gives the right to write to whoever waits for it: until it is taken again
+    /// every commit is refused.
+    async fn pass(&self, owner: &str) -> Result<(), StoreError>;
+    /// Takes or extends the right to ask and write to a connection's system, by
+    /// whoever has the right to write; gives its fence, none while another holds
+    /// it.
+    async fn claim(
+        &self,
+        connection: ConnectionId,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<i64>, StoreError>;
+    /// Extends a claim of this fence; false where another took it meanwhile.
+    async fn keep(
+        &self,
+        connection: ConnectionId,
+        fence: i64,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Gives a claim of this fence up.
+    async fn unclaim(&self, connection: ConnectionId, fence: i64) -> Result<(), StoreError>;
     async fn lease_holder(&self) -> Result<Option<LeaseHolder>, StoreError>;
 
     async fn connections(&self) -> Result<Vec<ConnectionRow>, StoreError>;

@@ -26,6 +26,7 @@ impl Sender<'_> {
         outcomes: Vec<Outcome>,
         started: Timestamp,
     ) -> Result<(), Stopped> {
+        let jobs = self.lane.hub.as_they_stand(jobs).await?;
         let entities: Vec<Entity> = jobs.iter().map(|job| job.entity.clone()).collect();
         let store = self.lane.hub.store.as_ref();
         let (connection, stream) = (self.lane.connection, self.lane.stream);
@@ -49,6 +50,17 @@ impl Sender<'_> {
                 Outcome::Failed(Fault::NotFound(_)) if takes_away(&job.intent) => {
                     self.take_deleted(job, "was gone there already", &mut out)
                         .await?;
+                }
+                // Another hub merged or deleted it while the write was under way.
+                Outcome::Applied(_)
+                    if self.lane.hub.options.sharing.is_some()
+                        && job.entity.state != EntityState::Live =>
+                {
+                    let mut intent = job.intent;
+                    intent.state = IntentState::InDoubt;
+                    "its entity was merged or deleted meanwhile".clone_into(&mut intent.reason);
+                    self.sent.in_doubt += 1;
+                    out.intents.push(intent);
                 }
                 Outcome::Applied(answer) => {
                     self.take_applied(job, &answer, started, &known, &mut out)

@@ -8,7 +8,7 @@ use concord_core::manifest::CreateSafe;
 use concord_core::ports::{IntentFilter, Sequence};
 use concord_core::record::{Absence, Applied, Change, RemoteRecord};
 use concord_core::state::{EntityState, Intent, IntentAction, IntentState, Link, Review};
-use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
+use concord_core::{Changeset, ConnectionId, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::{self, Conclusion, Noticed};
 use concord_sync::confirm::{self, Next};
 use concord_sync::observe::{Read, ReadKind};
@@ -32,11 +32,16 @@ const LOOK_LATER: u32 = 12;
 impl Hub {
     /// A hub that died between sending and answer left its intents as `sent`:
     /// nobody waits for those answers any more.
-    pub(crate) async fn recover(&self) -> Result<u64, EngineError> {
+    /// Of one connection, where others are other hubs'.
+    pub(crate) async fn recover(
+        &self,
+        connection: Option<ConnectionId>,
+    ) -> Result<u64, EngineError> {
         let mut after = None;
         let mut found = 0;
         loop {
             let filter = IntentFilter {
+                connection,
                 open_only: true,
                 state: Some(IntentState::Sent),
                 after,

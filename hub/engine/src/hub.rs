@@ -22,6 +22,7 @@ use crate::config::Direction;
 use crate::error::EngineError;
 use crate::numbers::Numbers;
 use crate::progress::Watch;
+use crate::sharing::Sharing;
 
 /// One stream of one connection, ready to run.
 pub struct Stream {
@@ -126,6 +127,8 @@ pub struct Options {
     pub lease: Duration,
     /// Who holds the lease, for the message to others.
     pub owner: String,
+    /// How the database is shared with other hubs; none where it is not.
+    pub sharing: Option<Arc<Sharing>>,
 }
 
 impl Default for Options {
@@ -136,6 +139,7 @@ impl Default for Options {
             request_timeout: Duration::from_secs(30),
             lease: Duration::from_secs(120),
             owner: "concord".into(),
+            sharing: None,
         }
     }
 }
@@ -174,6 +178,12 @@ impl Hub {
         connections: Vec<Connection>,
         options: Options,
     ) -> Result<Self, EngineError> {
+        let mut connections = connections;
+        if let Some(sharing) = &options.sharing {
+            for connection in &mut connections {
+                connection.connector = sharing.yielding(connection.id(), &connection.connector);
+            }
+        }
         let history = lens_history(store.as_ref(), &connections).await?;
         let numbers = Numbers::new(Arc::clone(&store));
         let seed = clock.now().0.unsigned_abs();

@@ -5,6 +5,7 @@
 //! story of one sync.  Nothing here knows SQL, HTTP or WASM, and nothing sleeps
 //! but through the Clock.
 
+mod among;
 mod answers;
 pub mod approve;
 mod around;
@@ -39,10 +40,12 @@ pub mod reread;
 pub mod review;
 pub mod run;
 pub mod saved;
+pub mod sharing;
 pub mod tokens;
 pub mod undo;
 pub mod verify;
 pub mod why;
+mod yielding;
 
 pub use error::EngineError;
 pub use hub::Hub;

@@ -124,6 +124,7 @@ impl Sender<'_> {
             intents = self.read_before(intents).await?;
         }
         let intents = self.look_before_deleting(intents).await?;
+        let intents = self.lane.hub.still_open(intents).await?;
         let jobs = self.prepare(intents).await?;
         self.dispatch(jobs).await
     }

@@ -18,6 +18,7 @@ use crate::error::EngineError;
 use crate::lane::Lane;
 use crate::page::{PageCounts, PageOf, repeated};
 use crate::progress::Progress;
+use crate::references::Known;
 
 /// How often a walk begins anew within one run because its place was lost.
 const RESTARTS: u32 = 3;
@@ -210,6 +211,10 @@ impl Lane<'_> {
         let mut counts = self.fetch_repeated(&mut page, walk).await?;
         if let Some(listed) = listed {
             counts.gone += self.sweep(state.walk, &listed).await?;
+        }
+        if self.hub.options.sharing.is_some() {
+            // Others may have matched while the system was asked.
+            memory.known = Known::default();
         }
         let mut out = Changeset::default();
         let of = PageOf {

@@ -33,7 +33,7 @@ impl Lane<'_> {
             if due.is_empty() {
                 return Ok(());
             }
-            let open = self.open_of(&due).await?;
+            let mut open = self.open_of(&due).await?;
             let ids: Vec<RemoteId> = due
                 .iter()
                 .filter(|link| !open.contains_key(&link.entity))
@@ -41,6 +41,10 @@ impl Lane<'_> {
                 .collect();
             let started = self.hub.clock.now();
             let changes = self.fetch(&ids).await?;
+            let due = self.as_they_are_now(due).await?;
+            if self.hub.options.sharing.is_some() {
+                open.extend(self.open_of(&due).await?);
+            }
             // A date that is met is over, in the transaction that has what was
             // read; what still cannot be believed gets a new one there.  A record
             // with an open intent is read when that is over: an answer to it may say
@@ -59,6 +63,15 @@ impl Lane<'_> {
             *counts += page.take_in(changes, out).await?;
             self.hub.extend_lease().await?;
         }
+    }
+
+    /// Links that were read before a call, as other hubs left them meanwhile.
+    async fn as_they_are_now(&self, links: Vec<Link>) -> Result<Vec<Link>, Stopped> {
+        if self.hub.options.sharing.is_none() {
+            return Ok(links);
+        }
+        let ids: Vec<RemoteId> = links.into_iter().map(|link| link.key.remote_id).collect();
+        Ok(self.hub.store.links(self.id(), self.name(), &ids).await?)
     }
 
     /// Which of them have an open intent, and until when it rests.

@@ -81,6 +81,9 @@ impl Hub {
         if let Some(name) = &request.connection {
             self.named(name)?;
         }
+        if let Some(sharing) = self.options.sharing.clone() {
+            return self.sync_in_turns(request, &sharing).await;
+        }
         self.with_lease(async |hub| hub.sync_with_lease(request).await)
             .await
     }
@@ -90,6 +93,9 @@ impl Hub {
         &mut self,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
+        if let Some(sharing) = self.options.sharing.clone() {
+            return self.in_turns(&sharing, work).await;
+        }
         self.extend_lease().await?;
         let result = work(self).await;
         self.leased_until.store(0, Ordering::Relaxed);
@@ -121,7 +127,10 @@ impl Hub {
         self.keep_run(&row).await
     }
 
-    async fn sync_with_lease(&mut self, request: &Request) -> Result<Report, EngineError> {
+    pub(crate) async fn sync_with_lease(
+        &mut self,
+        request: &Request,
+    ) -> Result<Report, EngineError> {
         let row = self.begin_run().await?;
         let run = row.id;
         let mut report = Report {
@@ -130,7 +139,7 @@ impl Hub {
         };
         self.note_mappings().await?;
         self.note_identity(self.rng.as_ref()).await?;
-        self.recover().await?;
+        self.recover_alone().await?;
         self.read_all(request, run, &mut report).await?;
         self.match_all(run, &mut report).await?;
         if request.approve {
@@ -167,7 +176,10 @@ impl Hub {
             let mut lenses = stream.mapping.lenses.iter();
             lenses.any(|lens| lens.refers_to().is_some())
         };
-        let chosen = self.connections.iter().filter(wanted);
+        let sharing = self.options.sharing.as_ref();
+        let offset = sharing.map_or(0, |sharing| sharing.offset(self.connections.len()));
+        let (later, sooner) = self.connections.split_at(offset);
+        let chosen = sooner.iter().chain(later).filter(wanted);
         chosen.flat_map(move |connection| {
             let mut streams: Vec<&Stream> = connection.streams.iter().collect();
             streams.sort_by_key(refers);
@@ -186,21 +198,41 @@ impl Hub {
         run: RunId,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        let mut elsewhere = Vec::new();
         for lane in self.lanes(request, run) {
-            let entry = report.streams.entry(lane.to_string()).or_default();
-            // A write in doubt is settled first: its record cannot be believed
-            // before.
-            let result = async {
-                lane.settle_doubts(&mut entry.sent).await?;
-                if lane.stream.caps.read {
-                    lane.pull(request.full, &mut entry.read).await?;
-                    lane.reread(&mut entry.read).await?;
-                }
-                Ok(())
-            };
-            note(result.await, lane, entry)?;
+            if !self.may_ask(lane).await? {
+                elsewhere.push(lane);
+                continue;
+            }
+            self.read_lane(lane, request, report).await?;
+        }
+        // What another hub is asking is asked again when that one is through, or
+        // its claim has ended: it may have stopped half-way.
+        for lane in elsewhere {
+            self.wait_for(lane).await?;
+            self.read_lane(lane, request, report).await?;
         }
         Ok(())
+    }
+
+    async fn read_lane(
+        &self,
+        lane: Lane<'_>,
+        request: &Request,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        let entry = report.streams.entry(lane.to_string()).or_default();
+        // A write in doubt is settled first: its record cannot be believed
+        // before.
+        let result = async {
+            lane.settle_doubts(&mut entry.sent).await?;
+            if lane.stream.caps.read {
+                lane.pull(request.full, &mut entry.read).await?;
+                lane.reread(&mut entry.read).await?;
+            }
+            Ok(())
+        };
+        note(result.await, lane, entry)
     }
 
     async fn match_all(&self, run: RunId, report: &mut Report) -> Result<(), EngineError> {
@@ -229,7 +261,13 @@ impl Hub {
         loop {
             self.guard(&mut watchman).await?;
             let made = self.emit(run, &watchman.stopped).await?;
-            let moved = self.send_turn(request, run, report).await? || made > 0;
+            let (sent, elsewhere) = self.send_turn(request, run, report).await?;
+            let moved = sent || made > 0;
+            if !moved && self.is_owed_to_any(&elsewhere).await? {
+                // Whoever has it sends it, or it is free before long.
+                self.rest_for_claims().await?;
+                continue;
+            }
             turns += 1;
             let lanes = self.lanes(request, run);
             if turns >= TURNS || (!moved && !self.wait_for_more(lanes, report).await?) {
@@ -256,7 +294,12 @@ impl Hub {
     ) -> Result<(), EngineError> {
         let request = Request::default();
         for _ in 0..TURNS {
-            if self.send_turn(&request, run, report).await? {
+            let (moved, elsewhere) = self.send_turn(&request, run, report).await?;
+            if moved {
+                continue;
+            }
+            if self.is_owed_to_any(&elsewhere).await? {
+                self.rest_for_claims().await?;
                 continue;
             }
             let lanes = self.lanes(&request, run);
@@ -268,14 +311,19 @@ impl Hub {
     }
 
     /// One look at every stream; says whether anything moved.
-    async fn send_turn(
-        &self,
-        request: &Request,
+    async fn send_turn<'a>(
+        &'a self,
+        request: &'a Request,
         run: RunId,
         report: &mut Report,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<(bool, Vec<Lane<'a>>), EngineError> {
         let mut moved = false;
+        let mut elsewhere = Vec::new();
         for lane in self.lanes(request, run) {
+            if !self.may_ask(lane).await? {
+                elsewhere.push(lane);
+                continue;
+            }
             let entry = report.streams.entry(lane.to_string()).or_default();
             if entry.stopped.is_some() {
                 continue;
@@ -289,7 +337,7 @@ impl Hub {
             note(result.await, lane, entry)?;
             moved |= before != (entry.read, entry.sent);
         }
-        Ok(moved)
+        Ok((moved, elsewhere))
     }
 
     /// Sleeps until the next record or intent may go on, where that is soon.
@@ -323,13 +371,18 @@ impl Hub {
             until,
             why: "the system may still answer with an older state".into(),
         });
+        self.give_claims_up().await?;
         self.sleep(wait.max(Duration::from_millis(1))).await?;
         self.extend_lease().await?;
         Ok(true)
     }
 
-    /// Sleeps under a lease that lasts longer.
+    /// Sleeps under a lease that lasts longer, or lets other hubs decide
+    /// meanwhile.
     pub(crate) async fn sleep(&self, span: Duration) -> Result<(), EngineError> {
+        if let Some(sharing) = &self.options.sharing {
+            return Ok(sharing.rest(span).await?);
+        }
         self.lease_for(span + self.options.request_timeout).await?;
         self.clock.sleep(span).await;
         Ok(())
@@ -348,6 +401,10 @@ impl Hub {
     /// run out is not taken again: another hub may have worked since, and what
     /// this one knows would be written over it.
     pub(crate) async fn lease_for(&self, span: Duration) -> Result<(), EngineError> {
+        if let Some(sharing) = &self.options.sharing {
+            // A request is covered by the claim to its connection.
+            return sharing.keep_turn().await;
+        }
         let ours = Duration::from_micros(self.leased_until.load(Ordering::Relaxed));
         // Asked before the store is: time that the store takes is time off.
         let before = self.clock.monotonic();

@@ -159,7 +159,7 @@ impl Hub {
             let mut carried = Carried::default();
             let run = hub.begin_run().await?;
             carried.report.run = run.id.0;
-            hub.recover().await?;
+            hub.recover_alone().await?;
             for chunk in plan.writes.chunks(CHUNK) {
                 hub.take_up(chunk, run.id, &mut carried.skipped).await?;
                 hub.extend_lease().await?;

@@ -44,7 +44,7 @@ impl Hub {
             let mut carried = Carried::default();
             let run = hub.begin_run().await?;
             carried.report.run = run.id.0;
-            hub.recover().await?;
+            hub.recover_alone().await?;
             let mut after = None;
             loop {
                 let filter = IntentFilter {

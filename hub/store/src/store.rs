@@ -15,13 +15,18 @@ use concord_core::{
     Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
 };
 
-use crate::driver::Database;
+use crate::driver::{AnyRow, Database};
 use crate::place::Place;
 use crate::row::Reader;
 use crate::sqlite::StoreOptions;
 use crate::statement::{Statement, Table};
+use crate::tables::lease::What;
 use crate::tables::{conflict, entity, event, intent, lease, link, review, setup, waiting};
 use crate::{counts, tables};
+
+/// The fence of a store that passed its lease on: nobody's, so that it writes
+/// nothing.
+const PASSED: i64 = -1;
 
 /// One tenant's records in a SQLite file or on a PostgreSQL server.
 pub struct SqlStore {
@@ -86,11 +91,11 @@ impl SqlStore {
         &self,
         statements: Vec<Statement>,
         durable: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<AnyRow>, StoreError> {
         let fence = self.fence.load(Ordering::Acquire);
         let guard = (fence != 0).then(|| lease::still_held(self.tenant, fence));
         match self.database.write(guard, statements, durable).await? {
-            Some(_) => Ok(()),
+            Some(rows) => Ok(rows),
             None => Err(self.busy().await?),
         }
     }
@@ -104,10 +109,7 @@ impl SqlStore {
             .write(None, vec![statement], false)
             .await?
             .unwrap_or_default();
-        rows.into_iter()
-            .next()
-            .map(|row| Reader::new(row, &tables::NUMBER).int())
-            .transpose()
+        first_number(rows)
     }
 
     async fn busy(&self) -> Result<StoreError, StoreError> {
@@ -119,6 +121,12 @@ impl SqlStore {
     }
 }
 
+fn first_number(rows: Vec<AnyRow>) -> Result<Option<i64>, StoreError> {
+    let row = rows.into_iter().next();
+    row.map(|row| Reader::new(row, &tables::NUMBER).int())
+        .transpose()
+}
+
 #[async_trait]
 impl Store for SqlStore {
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "commit", skip_all)]
@@ -127,7 +135,9 @@ impl Store for SqlStore {
         if statements.is_empty() {
             return Ok(());
         }
-        self.write_fenced(statements, changes.durable).await
+        self.write_fenced(statements, changes.durable)
+            .await
+            .map(drop)
     }
 
     async fn reserve(&self, sequence: &Sequence, count: u32) -> Result<i64, StoreError> {
@@ -137,10 +147,18 @@ impl Store for SqlStore {
     }
 
     async fn lease(&self, owner: &str, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
-        let statement = lease::take(self.tenant, owner, now, until);
+        let statement = lease::take(self.tenant, &What::Writer, owner, now, until);
         match self.write_number(statement).await? {
             Some(fence) => {
-                self.fence.store(fence, Ordering::Release);
+                // Held all the time, the lease keeps its fence.  Another had it
+                // meanwhile, and what was read before it is not true any more.
+                let known = self.fence.swap(fence, Ordering::AcqRel);
+                if known > 0 && known != fence {
+                    self.fence.store(PASSED, Ordering::Release);
+                    return Err(StoreError::Busy {
+                        owner: "another hub, which took over meanwhile".into(),
+                    });
+                }
                 Ok(())
             }
             None => Err(self.busy().await?),
@@ -150,6 +168,41 @@ impl Store for SqlStore {
     async fn release(&self, owner: &str) -> Result<(), StoreError> {
         self.fence.store(0, Ordering::Release);
         let statement = lease::release(self.tenant, owner);
+        self.write_number(statement).await.map(drop)
+    }
+
+    async fn pass(&self, owner: &str) -> Result<(), StoreError> {
+        self.fence.store(PASSED, Ordering::Release);
+        let statement = lease::release(self.tenant, owner);
+        self.write_number(statement).await.map(drop)
+    }
+
+    async fn claim(
+        &self,
+        connection: ConnectionId,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let what = What::Connection(connection);
+        let statement = lease::take(self.tenant, &what, owner, now, until);
+        let rows = self.write_fenced(vec![statement], true).await?;
+        first_number(rows)
+    }
+
+    async fn keep(
+        &self,
+        connection: ConnectionId,
+        fence: i64,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let what = What::Connection(connection);
+        let statement = lease::keep(self.tenant, &what, fence, until);
+        Ok(self.write_number(statement).await?.is_some())
+    }
+
+    async fn unclaim(&self, connection: ConnectionId, fence: i64) -> Result<(), StoreError> {
+        let statement = lease::end(self.tenant, &What::Connection(connection), fence);
         self.write_number(statement).await.map(drop)
     }
 
@@ -183,7 +236,7 @@ impl Store for SqlStore {
 
     async fn set_document(&self, name: &str, text: &str) -> Result<(), StoreError> {
         let statements = setup::set_document(self.tenant, name, text)?;
-        self.write_fenced(statements, true).await
+        self.write_fenced(statements, true).await.map(drop)
     }
 
     async fn entities(&self, ids: &[EntityId]) -> Result<Vec<Entity>, StoreError> {
@@ -226,7 +279,7 @@ impl Store for SqlStore {
 
     async fn mark_dirty(&self, kind: &Kind) -> Result<(), StoreError> {
         let statement = entity::mark_dirty(self.tenant, kind);
-        self.write_fenced(vec![statement], true).await
+        self.write_fenced(vec![statement], true).await.map(drop)
     }
 
     async fn entities_by_keys(

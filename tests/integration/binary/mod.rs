@@ -1,7 +1,7 @@
 //! The program as a user runs it, against twins on loopback.
 
-mod account;
+pub mod account;
 mod bad_input;
 pub mod kill;
-mod office;
-mod program;
+pub mod office;
+pub mod program;

@@ -9,6 +9,7 @@ mod crash;
 mod deletes;
 mod doubt;
 mod guards;
+mod hubs;
 mod identity;
 mod merging;
 mod plans;

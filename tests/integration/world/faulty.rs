@@ -81,6 +81,10 @@ faulty! {
     reserve(sequence: &Sequence, count: u32) -> i64;
     lease(owner: &str, now: Timestamp, until: Timestamp) -> ();
     release(owner: &str) -> ();
+    pass(owner: &str) -> ();
+    claim(connection: ConnectionId, owner: &str, now: Timestamp, until: Timestamp) -> Option<i64>;
+    keep(connection: ConnectionId, fence: i64, until: Timestamp) -> bool;
+    unclaim(connection: ConnectionId, fence: i64) -> ();
     lease_holder() -> Option<LeaseHolder>;
     connections() -> Vec<ConnectionRow>;
     streams(connection: ConnectionId) -> Vec<StreamState>;

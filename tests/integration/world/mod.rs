@@ -1,16 +1,17 @@
 //! A small world for stories: systems in memory behind the Connector port, a
 //! clock that a test moves, and the real engine on the real store.
 
+mod clock;
 mod faulty;
 mod ground;
+mod passage;
 mod system;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use concord_core::ports::{Clock, Store};
+use concord_core::ports::{Connector, Store};
 use concord_core::schema::MergeRule;
 use concord_core::state::ConnectionRow;
 use concord_core::{Changeset, ConnectionId, FieldName, Kind, Timestamp};
@@ -25,37 +26,11 @@ use concord_sync::scene::Rules;
 use concord_sync::schemas;
 use concord_sync::scope::Filter;
 
+pub use clock::WorldClock;
 pub use faulty::{Death, Faulty};
 pub use ground::{Ground, OnFile, OnServer};
+pub use passage::{Passage, Stop};
 pub use system::{Behaviour, HONEST, System};
-
-/// A clock that only moves when somebody sleeps or the test says so.
-pub struct WorldClock(Mutex<Timestamp>);
-
-impl WorldClock {
-    pub fn advance(&self, span: Duration) {
-        let mut now = self.0.lock().unwrap();
-        *now = now.plus(span);
-    }
-}
-
-#[async_trait]
-impl Clock for WorldClock {
-    fn now(&self) -> Timestamp {
-        // Two looks are never at the same moment, as on a real machine.
-        let mut now = self.0.lock().unwrap();
-        *now = now.plus(Duration::from_micros(1));
-        *now
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.now().0.unsigned_abs())
-    }
-
-    async fn sleep(&self, span: Duration) {
-        self.advance(span);
-    }
-}
 
 /// The stream that every system of the world has, in its own field names.
 pub const MAPPING: &str = "
@@ -95,7 +70,7 @@ impl<G: Ground> World<G> {
 
     pub fn on<'a>(ground: G, systems: impl IntoIterator<Item = (&'a str, Behaviour)>) -> Self {
         let start = Timestamp::parse("2026-11-01T08:00:00Z").unwrap();
-        let clock = Arc::new(WorldClock(Mutex::new(start)));
+        let clock = Arc::new(WorldClock::new(start));
         let systems = systems
             .into_iter()
             .map(|(name, behaviour)| Arc::new(System::new(name, behaviour, clock.clone())))
@@ -152,6 +127,21 @@ impl<G: Ground> World<G> {
     }
 
     pub async fn hub_on(&self, store: Arc<dyn Store>) -> Result<Hub, EngineError> {
+        let options = Options {
+            page_size: 3,
+            ..Options::default()
+        };
+        let connector = |system: &Arc<System>| Arc::clone(system) as Arc<dyn Connector>;
+        self.hub_with(store, options, connector).await
+    }
+
+    /// A hub that reaches the systems through something.
+    pub async fn hub_with(
+        &self,
+        store: Arc<dyn Store>,
+        options: Options,
+        connector: impl Fn(&Arc<System>) -> Arc<dyn Connector>,
+    ) -> Result<Hub, EngineError> {
         let schemas = schemas::builtin();
         let mut known = store.connections().await?;
         let mut connections = Vec::new();
@@ -210,15 +200,11 @@ impl<G: Ground> World<G> {
             )];
             connections.push(Connection {
                 row,
-                connector: system.clone(),
+                connector: connector(system),
                 streams,
                 ways: self.ways.get(&system.name).cloned().unwrap_or_default(),
             });
         }
-        let options = Options {
-            page_size: 3,
-            ..Options::default()
-        };
         Hub::open(
             store,
             self.clock.clone(),

@@ -17,6 +17,7 @@ use crate::invocation::Invocation;
 use crate::output::{count, section};
 use crate::wire::hub::Reach;
 use crate::wire::lease;
+use crate::wire::right::Right;
 
 /// Skipped writes that a person sees; `--json` has them all.
 const SHOWN: usize = 20;
@@ -40,23 +41,29 @@ async fn with_systems(
     work: impl AsyncFnOnce(&mut Hub) -> Result<Carried, EngineError>,
 ) -> Result<Ending> {
     let store = cli.writing().await?;
-    let owner = lease::owner(command, cli.clock.as_ref());
-    lease::take(store.as_ref(), cli.clock.as_ref(), &owner).await?;
-    let ending = carry(cli, &(Arc::clone(&store) as Arc<dyn Store>), &owner, work).await;
-    store.release(&owner).await?;
+    let right = Right::take(&cli.global.db, &store, &cli.clock, command, lease::SPAN).await?;
+    let ending = carry(cli, &(Arc::clone(&store) as Arc<dyn Store>), &right, work).await;
+    right.give_back().await?;
     ending
 }
 
 async fn carry(
     cli: &Invocation,
     store: &Arc<dyn Store>,
-    owner: &str,
+    right: &Right,
     work: impl AsyncFnOnce(&mut Hub) -> Result<Carried, EngineError>,
 ) -> Result<Ending> {
     let mut hub = cli
-        .hub(Arc::clone(store), Reach::Systems, owner.to_owned())
+        .hub_with(
+            Arc::clone(store),
+            Reach::Systems,
+            right.owner.clone(),
+            right.sharing.clone(),
+        )
         .await?;
-    note_held(store.as_ref(), &hub).await?;
+    right
+        .once(async || note_held(store.as_ref(), &hub).await)
+        .await?;
     let stop = Arc::clone(&hub.stop);
     let ended = until_told(work(&mut hub), stop, cli.clock.as_ref()).await;
     cli.watch.finish();

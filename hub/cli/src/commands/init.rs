@@ -19,9 +19,10 @@ A database that is there already is left as it is.")]
 pub struct Arguments {}
 
 pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
-    let path = &cli.global.db;
-    let was_there = path.exists();
-    let store = wire::store::make(path).await?;
+    let place = &cli.global.db;
+    // On a server `concord db setup` made it.
+    let was_there = !wire::store::is_missing(place);
+    let store = wire::store::make(place).await?;
     let connections = store
         .connections()
         .await?
@@ -29,12 +30,11 @@ pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
         .filter(|row| !row.removed)
         .count();
     let document = json!({
-        "db": path.display().to_string(),
+        "db": place.to_string(),
         "made": !was_there,
         "connections": connections,
     });
     cli.output.show(&document, |_| {
-        let place = path.display();
         if was_there {
             return format!("{place} is there already, with {connections} connections");
         }

@@ -4,6 +4,7 @@ pub mod apply;
 mod carry;
 pub mod conflicts;
 pub mod connection;
+pub mod db;
 pub mod export;
 pub mod holds;
 pub mod init;

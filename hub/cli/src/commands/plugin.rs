@@ -51,7 +51,7 @@ pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
 
 /// Plugins can be looked at before there is a database.
 async fn configured(cli: &Invocation) -> Result<Config> {
-    if !cli.global.db.exists() {
+    if crate::wire::store::is_missing(&cli.global.db) {
         return Ok(Config::default());
     }
     let store = cli.reading().await?;

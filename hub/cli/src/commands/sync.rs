@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -10,6 +11,7 @@ use concord_core::{Changeset, RunId};
 use concord_engine::planner::Plan;
 use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
+use concord_store::SqlStore;
 use concord_sync::approve::FirstContact;
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ use crate::invocation::Invocation;
 use crate::output::{section, table};
 use crate::stages::Spent;
 use crate::wire::hub::{self, Reach};
-use crate::wire::lease;
+use crate::wire::right::Right;
 
 /// How many planned writes of each connection a dry run shows.
 const SHOWN: usize = 8;
@@ -35,7 +37,9 @@ Example:
 
 A connection's first sync reads and matches only: nothing is written to it until
 its plan is approved. Ctrl-C ends between two steps; the next sync goes on from
-there. Ends with 4 when a connection was stopped and the others went on.")]
+there. Ends with 4 when a connection was stopped and the others went on.
+Several of them may run at once on one PostgreSQL: each takes the connections
+that are free, and what one that died had taken is free before long.")]
 pub struct Arguments {
     /// Only read and write this connection
     #[arg(long, value_name = "NAME")]
@@ -53,6 +57,11 @@ pub struct Arguments {
     /// Read everything, whatever changed
     #[arg(long)]
     full: bool,
+    /// On a server: how long others leave alone what this one has taken, should
+    /// it die
+    #[arg(long, value_name = "SECONDS", default_value = "120",
+          value_parser = clap::value_parser!(u64).range(5..=3600))]
+    lease: u64,
     /// Say where the processor's time went, stage by stage
     #[arg(long)]
     pub timings: bool,
@@ -80,12 +89,10 @@ impl From<Settle> for FirstContact {
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.writing().await?;
-    let owner = lease::owner("sync", cli.clock.as_ref());
-    lease::take(store.as_ref(), cli.clock.as_ref(), &owner).await?;
-    let ending = with_lease(cli, arguments, &store, &owner).await;
-    // The run gives it back itself; one that never started or was cut off does
-    // not.
-    store.release(&owner).await?;
+    let claim = Duration::from_secs(arguments.lease);
+    let right = Right::take(&cli.global.db, &store, &cli.clock, "sync", claim).await?;
+    let ending = with_right(cli, arguments, &store, &right).await;
+    right.give_back().await?;
     // Folds the log into the file, so that the next start need not read it.
     if let Some(store) = Arc::into_inner(store) {
         store.close().await?;
@@ -93,20 +100,23 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     ending
 }
 
-async fn with_lease(
+async fn with_right(
     cli: &Invocation,
     arguments: &Arguments,
-    store: &Arc<concord_store::SqliteStore>,
-    owner: &str,
+    store: &Arc<SqlStore>,
+    right: &Right,
 ) -> Result<Ending> {
     let mut hub = cli
-        .hub(
+        .hub_with(
             Arc::clone(store) as Arc<dyn Store>,
             Reach::Systems,
-            owner.to_owned(),
+            right.owner.clone(),
+            right.sharing.clone(),
         )
         .await?;
-    note_held(store.as_ref(), &hub).await?;
+    right
+        .once(async || note_held(store.as_ref(), &hub).await)
+        .await?;
     let request = Request {
         connection: arguments.connection.clone(),
         approve: arguments.approve,

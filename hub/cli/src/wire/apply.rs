@@ -261,10 +261,7 @@ connections:
   mail: { connector: post }
 ";
 
-    async fn fresh() -> (
-        tempfile::TempDir,
-        std::sync::Arc<concord_store::SqliteStore>,
-    ) {
+    async fn fresh() -> (tempfile::TempDir, std::sync::Arc<concord_store::SqlStore>) {
         let folder = tempfile::tempdir().unwrap();
         let store = store::make(&folder.path().join("concord.db"))
             .await

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::{Clock, Connector, Store, StoreError};
+use concord_core::ports::{Clock, Connector, Http, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{Manifest, manifest};
 use concord_engine::clock::SystemRng;
@@ -25,6 +25,7 @@ use super::plugins::{self, Plugins};
 use super::rules::{self, Carried};
 use super::secrets;
 use super::unusable::Unusable;
+use super::while_claimed::WhileClaimed;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -148,7 +149,7 @@ impl Wiring {
                 Ok(Arc::new(Unusable::new(blueprint.manifest.clone(), reason))
                     as Arc<dyn Connector>)
             }
-            Reach::Systems => self.connector(&row.name, wish, &blueprint)?,
+            Reach::Systems => self.connector(&row, wish, &blueprint)?,
         };
         let connector: Arc<dyn Connector> = match connector {
             Ok(connector) => {
@@ -173,7 +174,7 @@ impl Wiring {
     /// The connector with everything around it, or why it cannot run.
     fn connector(
         &mut self,
-        name: &str,
+        row: &ConnectionRow,
         wish: &ConnectionConfig,
         blueprint: &Blueprint,
     ) -> Result<Result<Arc<dyn Connector>, String>, WireError> {
@@ -188,6 +189,7 @@ impl Wiring {
             }
         };
         let clock = Arc::clone(&self.parts.clock);
+        let sharing = self.parts.options.sharing.as_ref();
         let limits = Limits {
             http_timeout: self.parts.options.request_timeout,
             ..Limits::default()
@@ -199,13 +201,17 @@ impl Wiring {
             let tls = Tls::new(wish.network.ca.as_slice()).map_err(|error| error.to_string())?;
             let http = ConnectionHttp::new(&tls, blueprint.policy.clone(), None)
                 .map_err(|error| error.to_string())?;
+            let mut http: Arc<dyn Http> = Arc::new(http);
+            if let Some(sharing) = sharing {
+                http = Arc::new(WhileClaimed::new(http, sharing.claim(row.id)));
+            }
             let plugin = host
                 .load(&blueprint.path)
                 .map_err(|error| error.to_string())?;
             Ok(Arc::new(plugin.connect(Runtime {
-                connection: name.to_owned(),
+                connection: row.name.clone(),
                 config: blueprint.values.clone(),
-                http: Arc::new(http),
+                http,
                 quota: Arc::new(ConnectionQuota::new(&blueprint.quotas, Arc::clone(&clock))),
                 tokens: Arc::new(tokens),
                 clock,

@@ -7,6 +7,12 @@ use concord_core::ports::{Clock, Store, StoreError};
 /// How long the right lasts without being extended.
 pub const SPAN: Duration = Duration::from_secs(120);
 
+/// What a hub calls itself that shares its database: it passes the right on
+/// before long, so it is waited for.
+pub const AMONG: &str = "among others";
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Who this process is, for the message to others:
 /// `concord sync, process 123 on host since 2026-11-21T12:00:00Z`.
 pub fn owner(command: &str, clock: &dyn Clock) -> String {
@@ -31,8 +37,18 @@ pub async fn take(store: &dyn Store, clock: &dyn Clock, owner: &str) -> Result<(
         );
         store.release(&holder.owner).await?;
     }
-    let now = clock.now();
-    store.lease(owner, now, now.plus(SPAN)).await
+    let start = clock.monotonic();
+    loop {
+        let now = clock.now();
+        match store.lease(owner, now, now.plus(SPAN)).await {
+            Err(StoreError::Busy { owner })
+                if owner.contains(AMONG) && clock.monotonic() - start < PATIENCE =>
+            {
+                clock.sleep(LOOK).await;
+            }
+            taken => return taken,
+        }
+    }
 }
 
 /// Does one change with the right to write, and gives it back.

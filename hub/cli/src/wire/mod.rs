@@ -8,9 +8,11 @@ pub mod hub;
 pub mod lease;
 pub mod plugins;
 pub mod problem;
+pub mod right;
 pub mod rules;
 pub mod secrets;
 pub mod store;
 mod unusable;
+mod while_claimed;
 
 pub use problem::Problems;

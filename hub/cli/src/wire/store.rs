@@ -1,32 +1,53 @@
 //! Opens the database, for writing or for reading only.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use concord_core::TenantId;
 use concord_core::ports::StoreError;
-use concord_store::{OpenFault, SqliteStore, StoreOptions};
+use concord_store::{OpenFault, Place, SqlStore, StoreOptions};
 
-/// One file holds one hub, so its tenant has the first number.
+/// One database holds one hub's records, so its tenant has the first number.
 const TENANT: TenantId = TenantId(1);
 
-/// Makes the file where there is none, and brings its schema up to date.
-pub async fn make(path: &Path) -> Result<Arc<SqliteStore>, StoreError> {
+/// Makes a file where there is none, and brings its schema up to date.
+pub async fn make(place: impl Into<Place>) -> Result<Arc<SqlStore>, StoreError> {
+    let place = place.into();
+    warn_of_listeners(&place);
     Ok(Arc::new(
-        SqliteStore::open(path, TENANT, StoreOptions::default()).await?,
+        SqlStore::open(&place, TENANT, StoreOptions::default()).await?,
     ))
 }
 
-/// Opens a file that is there.  A mistyped path shall not become a new hub.
-pub async fn for_writing(path: &Path) -> Result<Arc<SqliteStore>, StoreError> {
-    if !path.exists() {
-        return Err(OpenFault::Missing(path.to_owned()).into());
+/// Opens a database that is there.  A mistyped path shall not become a new hub.
+pub async fn for_writing(place: impl Into<Place>) -> Result<Arc<SqlStore>, StoreError> {
+    let place = place.into();
+    if let Place::File(path) = &place
+        && is_missing(&place)
+    {
+        return Err(OpenFault::Missing(path.clone()).into());
     }
-    make(path).await
+    make(&place).await
 }
 
 /// Works while another process writes.
-pub async fn for_reading(path: &Path) -> Result<Arc<SqliteStore>, StoreError> {
-    let store = SqliteStore::open_read_only(path, TENANT, StoreOptions::default()).await?;
+pub async fn for_reading(place: impl Into<Place>) -> Result<Arc<SqlStore>, StoreError> {
+    let place = place.into();
+    warn_of_listeners(&place);
+    let store = SqlStore::open_read_only(&place, TENANT, StoreOptions::default()).await?;
     Ok(Arc::new(store))
+}
+
+/// A file that is not there yet.  Of a server only opening it tells.
+pub fn is_missing(place: &Place) -> bool {
+    matches!(place, Place::File(path) if !path.exists())
+}
+
+fn warn_of_listeners(place: &Place) {
+    if let Place::Server(server) = place
+        && server.is_in_the_clear()
+    {
+        tracing::warn!(
+            "the way to {server} need not be encrypted: add ?sslmode=verify-full to its address"
+        );
+    }
 }

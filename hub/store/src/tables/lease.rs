@@ -1,14 +1,19 @@
 //! The right to write, and numbers that are handed out in blocks.
 
 use concord_core::ports::{LeaseHolder, Sequence, StoreError};
-use concord_core::{TenantId, Timestamp};
+use concord_core::{ConnectionId, TenantId, Timestamp};
 
 use super::tenant_only;
 use crate::row::Reader;
 use crate::statement::{Param, Params, Statement, Table};
 
-/// What the one lease of a database is for.
-const WRITER: &str = "writer";
+/// What a lease is for.
+pub(crate) enum What {
+    /// To write to this tenant's records.
+    Writer,
+    /// To ask and write to a connection's system.
+    Connection(ConnectionId),
+}
 
 /// The columns of an answer about the lease.
 pub(crate) const HOLDER: Table = Table {
@@ -19,8 +24,14 @@ pub(crate) const HOLDER: Table = Table {
 
 /// A compare-and-set on one row.  A new holder gets a new fence; the same owner
 /// keeps its own.  No row comes back while another holds it.
-pub(crate) fn take(tenant: TenantId, owner: &str, now: Timestamp, until: Timestamp) -> Statement {
-    let mut params = named(tenant);
+pub(crate) fn take(
+    tenant: TenantId,
+    what: &What,
+    owner: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Statement {
+    let mut params = named(tenant, what);
     params.text(owner);
     params.int(until.0);
     params.int(now.0);
@@ -37,7 +48,7 @@ pub(crate) fn take(tenant: TenantId, owner: &str, now: Timestamp, until: Timesta
 }
 
 pub(crate) fn release(tenant: TenantId, owner: &str) -> Statement {
-    let mut params = named(tenant);
+    let mut params = named(tenant, &What::Writer);
     params.text(owner);
     Statement::new(
         "UPDATE leases SET owner = NULL, lease_until = NULL \
@@ -50,13 +61,13 @@ pub(crate) fn holder(tenant: TenantId) -> Statement {
     Statement::new(
         "SELECT owner, lease_until FROM leases \
          WHERE tenant_id = $1 AND name = $2 AND owner IS NOT NULL",
-        named(tenant),
+        named(tenant, &What::Writer),
     )
 }
 
 /// Answers with a row while the lease with this fence is still the last one.
 pub(crate) fn still_held(tenant: TenantId, fence: i64) -> Statement {
-    let mut params = named(tenant);
+    let mut params = named(tenant, &What::Writer);
     params.int(fence);
     Statement::new(
         "SELECT fence FROM leases WHERE tenant_id = $1 AND name = $2 AND fence = $3",
@@ -71,9 +82,35 @@ pub(crate) fn read_holder(row: &mut Reader) -> Result<LeaseHolder, StoreError> {
     })
 }
 
-fn named(tenant: TenantId) -> Vec<Param> {
+/// Extends a lease of this fence; answers with a row where it is still the last.
+pub(crate) fn keep(tenant: TenantId, what: &What, fence: i64, until: Timestamp) -> Statement {
+    let mut params = named(tenant, what);
+    params.int(fence);
+    params.int(until.0);
+    Statement::new(
+        "UPDATE leases SET lease_until = $4 \
+         WHERE tenant_id = $1 AND name = $2 AND fence = $3 AND owner IS NOT NULL RETURNING fence",
+        params,
+    )
+}
+
+/// Ends a lease of this fence.
+pub(crate) fn end(tenant: TenantId, what: &What, fence: i64) -> Statement {
+    let mut params = named(tenant, what);
+    params.int(fence);
+    Statement::new(
+        "UPDATE leases SET owner = NULL, lease_until = NULL \
+         WHERE tenant_id = $1 AND name = $2 AND fence = $3",
+        params,
+    )
+}
+
+fn named(tenant: TenantId, what: &What) -> Vec<Param> {
     let mut params = tenant_only(tenant);
-    params.text(WRITER);
+    params.text(match what {
+        What::Writer => "writer".to_owned(),
+        What::Connection(id) => format!("connection/{}", id.0),
+    });
     params
 }
 

@@ -176,7 +176,16 @@ async fn the_queues_are_read_from_their_partial_indexes() {
 fn every_statement_names_the_tenant_and_has_a_parameter_for_each_placeholder() {
     let mut all = reads();
     all.push(entity::mark_dirty(TENANT, &"person".into()));
-    all.push(lease::take(TENANT, "me", Timestamp(1), Timestamp(2)));
+    let writer = lease::What::Writer;
+    all.push(lease::take(
+        TENANT,
+        &writer,
+        "me",
+        Timestamp(1),
+        Timestamp(2),
+    ));
+    all.push(lease::keep(TENANT, &writer, 1, Timestamp(2)));
+    all.push(lease::end(TENANT, &writer, 1));
     all.push(lease::release(TENANT, "me"));
     all.push(lease::reserve(TENANT, &Sequence::Intent, 1));
     for statement in all {

@@ -1,0 +1,78 @@
+//! The right to write of a command that asks the systems: on a file all of it
+//! until the command ends, on a server in turns with others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use concord_core::ports::{Clock, Store, StoreError};
+use concord_engine::sharing::{Sharing, Terms};
+use concord_store::{Place, SqlStore};
+
+use super::lease;
+
+pub struct Right {
+    store: Arc<SqlStore>,
+    pub owner: String,
+    /// How it is shared; none where it is not.
+    pub sharing: Option<Arc<Sharing>>,
+}
+
+impl Right {
+    /// Takes the right, or says who has it.  What a hub on a server claims is
+    /// free so long after the hub died.
+    pub async fn take(
+        place: &Place,
+        store: &Arc<SqlStore>,
+        clock: &Arc<dyn Clock>,
+        command: &str,
+        claim: Duration,
+    ) -> Result<Self, StoreError> {
+        let store = Arc::clone(store);
+        if matches!(place, Place::File(_)) {
+            let owner = lease::owner(command, clock.as_ref());
+            lease::take(store.as_ref(), clock.as_ref(), &owner).await?;
+            return Ok(Self {
+                store,
+                owner,
+                sharing: None,
+            });
+        }
+        let owner = lease::owner(&format!("{command} {}", lease::AMONG), clock.as_ref());
+        let usual = Terms::default();
+        let terms = Terms {
+            claim,
+            request: usual.request.min(claim / 2),
+            ..usual
+        };
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let sharing = Sharing::new(shared, Arc::clone(clock), owner.clone(), terms);
+        Ok(Self {
+            store,
+            owner,
+            sharing: Some(Arc::new(sharing)),
+        })
+    }
+
+    /// Does one change that is no part of a run.
+    pub async fn once<T, E: From<StoreError>>(
+        &self,
+        change: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let Some(sharing) = &self.sharing else {
+            return change().await;
+        };
+        sharing.take_turn().await?;
+        let result = change().await;
+        sharing.pass_turn().await?;
+        result
+    }
+
+    /// A run gives it back itself; one that never started or was cut off does
+    /// not.
+    pub async fn give_back(self) -> Result<(), StoreError> {
+        if let Some(sharing) = &self.sharing {
+            sharing.give_up().await?;
+        }
+        self.store.release(&self.owner).await
+    }
+}
