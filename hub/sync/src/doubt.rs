@@ -41,6 +41,9 @@ enum Found {
     /// It was sent once more, and another value came out: what was seen before
     /// was a person's.
     PersonBefore(Value),
+    /// Somebody has changed it since it was sent once more, so that nobody can
+    /// tell any longer whose the value was that was seen before.
+    PersonAfter(Value),
     Unreadable(LensFault),
 }
 
@@ -201,6 +204,7 @@ impl Look<'_> {
             return match same(&now, seen) {
                 true if answered => Found::Written,
                 true => Found::Unanswered,
+                false if self.has_moved_on() && !is_expected => Found::PersonAfter(seen.clone()),
                 false if answered || is_expected => Found::PersonBefore(seen.clone()),
                 false => Found::Third(now),
             };
@@ -235,6 +239,16 @@ impl Look<'_> {
         Found::Third(now)
     }
 
+    /// The record is not in the version that our write made.
+    fn has_moved_on(&self) -> bool {
+        let versions = self
+            .intent
+            .answer_version
+            .as_ref()
+            .zip(self.record.version.as_ref());
+        versions.is_some_and(|(ours, now)| ours != now)
+    }
+
     fn get(&self, lens: &Lens, raw: &Fields) -> Result<Value, LensFault> {
         lens.get(raw, self.entity, self.scene.refs)
     }
@@ -266,7 +280,7 @@ impl Settling<'_, '_> {
             settled.iter().any(|(other, found)| {
                 other.field == lens.field
                     && match found {
-                        Found::Persons => true,
+                        Found::Persons | Found::PersonAfter(_) => true,
                         // A newer consent of the same status is weighed as well.
                         Found::Untouched => lens.spec.kind == FieldKind::Consent,
                         _ => false,
@@ -311,6 +325,13 @@ impl Settling<'_, '_> {
                     let base = self.intent.before.get(name).cloned().unwrap_or_default();
                     field.overwritten(lens, base, seen);
                     self.intent.seen.remove(name);
+                }
+                Found::PersonAfter(seen) => {
+                    let base = self.intent.before.get(name).cloned().unwrap_or_default();
+                    field.lost(lens, base, &seen);
+                    self.intent.seen.remove(name);
+                    keep_raw(self.link, lens, self.record);
+                    continue;
                 }
                 Found::Grown(now) => {
                     field.edited.until = self.read.started;

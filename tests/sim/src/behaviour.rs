@@ -79,6 +79,8 @@ pub(crate) struct Behaviour {
     pub window: Option<usize>,
     /// The remote id is made of the mail address.
     pub id_moves: bool,
+    /// Shows an address now in one case and now in another.
+    pub fickle: bool,
     /// Pages hold hints, repeated records and records out of order.
     pub untidy: bool,
 }
@@ -147,12 +149,12 @@ impl Behaviour {
             ),
             rewrites,
             rewrites_declared: one_in(chance, 2),
-            tag_cap: one_in(chance, 6).then_some(3),
+            tag_cap: one_in(chance, 4).then_some(2),
             ignores_null: one_in(chance, 8),
             refuses: one_in(chance, 4)
                 .then(|| *pick(chance, &[Unit::Title, Unit::Org, Unit::Note, Unit::Address])),
             pull_lag: lag(chance, 20_000),
-            fetch_lag: if one_in(chance, 3) {
+            fetch_lag: if one_in(chance, 2) {
                 lag(chance, 3_000)
             } else {
                 Duration::ZERO
@@ -170,6 +172,7 @@ impl Behaviour {
             exact_modified: !coarse && one_in(chance, 4),
             window: one_in(chance, 6).then_some(6),
             id_moves: one_in(chance, 10),
+            fickle: one_in(chance, 4),
             untidy: one_in(chance, 3),
         }
     }

@@ -24,6 +24,11 @@ pub(crate) enum Deed {
         human: u32,
         unit: Unit,
     },
+    /// Somebody who is there is entered once more.
+    Double {
+        system: usize,
+        human: u32,
+    },
     Tag {
         system: usize,
         human: u32,
@@ -103,6 +108,7 @@ impl Deed {
                 human,
                 unit,
             } => at(*system).clear(*human, *unit),
+            Deed::Double { system, human } => at(*system).double(*human),
             Deed::Tag { system, human } => at(*system).tag(*human),
             Deed::Untag { system, human } => at(*system).untag(*human),
             Deed::Delete { system, human } => at(*system).delete(*human),
@@ -150,6 +156,9 @@ impl fmt::Display for Deed {
                     "empties {} of human {human} in s{system}",
                     unit.canonical()
                 )
+            }
+            Deed::Double { system, human } => {
+                write!(f, "enters human {human} once more in s{system}")
             }
             Deed::Tag { system, human } => write!(f, "tags human {human} in s{system}"),
             Deed::Untag { system, human } => {

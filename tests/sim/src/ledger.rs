@@ -73,6 +73,8 @@ pub(crate) struct Ledger {
     pub emptied: BTreeSet<(u32, Unit)>,
     empties: BTreeMap<(u32, Unit), Vec<u64>>,
     pub untagged: BTreeSet<u64>,
+    /// Humans whom people entered twice in one system, as two persons.
+    pub doubled: BTreeSet<u32>,
     /// System, remote id, unit and number of what a hub was shown.
     pub seen: BTreeSet<Sighting>,
     /// The same since the last commit: a hub that dies now has not seen it.
@@ -121,11 +123,11 @@ impl Ledger {
         match value {
             Value::Array(list) => {
                 for element in list {
-                    self.legit.insert((field, element.to_string()));
+                    self.legit.insert((field, written(field, element)));
                 }
             }
             other => {
-                self.legit.insert((field, other.to_string()));
+                self.legit.insert((field, written(field, other)));
             }
         }
     }
@@ -155,8 +157,8 @@ impl Ledger {
         match value {
             Value::Array(list) => list
                 .iter()
-                .all(|element| self.legit.contains(&(field, element.to_string()))),
-            other => self.legit.contains(&(field, other.to_string())),
+                .all(|element| self.legit.contains(&(field, written(field, element)))),
+            other => self.legit.contains(&(field, written(field, other))),
         }
     }
 
@@ -182,5 +184,15 @@ impl Ledger {
             }
         }
         false
+    }
+}
+
+/// Addresses mean the same in any case.
+fn written(field: &str, value: &Value) -> String {
+    let text = value.to_string();
+    if field == "mail" {
+        text.to_lowercase()
+    } else {
+        text
     }
 }

@@ -54,6 +54,9 @@ pub(crate) struct Story {
     pub temper: Temper,
     pub systems: Vec<Behaviour>,
     pub steps: Vec<Step>,
+    /// In the end everything is read whole, which mends what a list kept back.
+    /// Where it is not, no list does, and what the changes told is enough.
+    pub reads_whole: bool,
 }
 
 impl Story {
@@ -73,7 +76,9 @@ impl Story {
         // Somebody has to be written to.
         behaviours[0].direction = Direction::Both;
         behaviours[1].direction = Direction::Both;
+        let reads_whole = chance.bool();
         let mut teller = Teller {
+            reads_whole,
             climate: Climate::draw(&mut chance),
             chance,
             temper,
@@ -88,6 +93,7 @@ impl Story {
             temper,
             systems: behaviours,
             steps: teller.steps,
+            reads_whole,
         }
     }
 }
@@ -134,6 +140,7 @@ impl Climate {
 }
 
 struct Teller {
+    reads_whole: bool,
     climate: Climate,
     chance: fastrand::Rng,
     temper: Temper,
@@ -161,6 +168,9 @@ impl Teller {
             let sync = self.sync(false);
             self.steps.push(Step::Sync(sync));
         }
+        for _ in 0..self.chance.u32(0..=2) {
+            self.storm();
+        }
         let first = self.sync(true);
         self.steps.push(Step::Sync(first));
         if self.one_in(3) {
@@ -177,9 +187,7 @@ impl Teller {
                 self.steps.push(rule);
             }
             if self.one_in(self.climate.storms) {
-                let system = self.chance.usize(0..self.systems);
-                let weather = self.weather();
-                self.steps.push(Step::Weather(system, weather));
+                self.storm();
             }
             let millis = *pick(&mut self.chance, &[10, 900, 5_000, 60_000, 1_000_000]);
             self.steps.push(Step::Pass(Duration::from_millis(millis)));
@@ -191,6 +199,12 @@ impl Teller {
                 self.steps.push(Step::Decide(luck));
             }
         }
+    }
+
+    fn storm(&mut self) {
+        let system = self.chance.usize(0..self.systems);
+        let weather = self.weather();
+        self.steps.push(Step::Weather(system, weather));
     }
 
     fn rule(&mut self) -> Step {
@@ -300,7 +314,7 @@ impl Teller {
         if unit != Unit::Tags {
             self.last = Some((system, human, unit));
         }
-        match self.chance.u32(0..26) {
+        match self.chance.u32(0..27) {
             0 | 1 if self.humans < 9 => self.newcomer(false),
             2 if unit != Unit::Tags => Deed::Empty {
                 system,
@@ -327,6 +341,7 @@ impl Teller {
                 human,
                 unit: Unit::Mail,
             },
+            14 => Deed::Double { system, human },
             13 if unit != Unit::Tags => Deed::Garble {
                 system,
                 human,
@@ -351,7 +366,9 @@ impl Teller {
             true => self.chance.u32(0..WEATHERS),
             false => *pick(&mut self.chance, &self.climate.kinds),
         };
+        let kept_back = matches!(kind, 11 | 14);
         match kind {
+            _ if kept_back && !self.reads_whole => Weather::Pull(PullWeather::Passing),
             0..=2 => Weather::Push(PushWeather::AnswerLost),
             3 => Weather::Push(PushWeather::NeverArrives),
             4 => Weather::Push(PushWeather::ArrivesLate(Duration::from_secs(

@@ -1,5 +1,6 @@
 //! What all inhabitants of a world share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use concord_core::ports::{Clock, Store};
@@ -14,6 +15,8 @@ pub(crate) struct Town {
     pub ledger: Mutex<Ledger>,
     systems: OnceLock<Vec<Arc<System>>>,
     store: OnceLock<Arc<dyn Store>>,
+    /// How many runs of hubs have begun.
+    runs: AtomicU64,
     /// What people do while a hub works: before its n-th request.
     agenda: Mutex<Agenda>,
     /// Lines for a person, kept only where somebody wants to read them.
@@ -33,6 +36,7 @@ impl Town {
             ledger: Mutex::default(),
             systems: OnceLock::new(),
             store: OnceLock::new(),
+            runs: AtomicU64::new(0),
             agenda: Mutex::default(),
             trace: tracing.then(Mutex::default),
         }
@@ -45,6 +49,14 @@ impl Town {
 
     pub(crate) fn systems(&self) -> &[Arc<System>] {
         self.systems.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn begin_run(&self) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     /// The store behind the hub's back.

@@ -265,6 +265,7 @@ impl World {
         match ended {
             Ok(report) => {
                 self.count(&report);
+                check::meanwhile(self).await?;
                 self.town
                     .tell(|| format!("the hub is through after {} calls", life.calls()));
             }
@@ -296,6 +297,7 @@ impl World {
             life: Arc::clone(life),
             town: Arc::clone(&self.town),
         });
+        self.town.begin_run();
         let mut hub = self.hub(store, life, owner).await?;
         let result = hub.sync(request).await;
         if life.is_endless() {
@@ -442,7 +444,7 @@ impl World {
             let life = Arc::new(Life::new(None));
             let request = Request {
                 approve: true,
-                full: turn == 2,
+                full: turn == 2 && self.story.reads_whole,
                 ..Request::default()
             };
             let report = self.run(&life, "drain", &request).await?;

@@ -199,6 +199,17 @@ impl Line {
                 ),
             );
         }
+        let known = store.connections().await.unwrap_or_default();
+        let own = known.iter().find(|row| row.id == id_of(&self.system));
+        if own.is_none_or(|row| row.approved_at.is_none()) {
+            breaks(
+                "approval",
+                format!(
+                    "{} was written to before its plan was approved",
+                    self.system.name
+                ),
+            );
+        }
         if op.action == Action::Create {
             self.stays_deleted(op, store.as_ref()).await;
         }

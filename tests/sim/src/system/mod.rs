@@ -15,7 +15,7 @@ use concord_core::record::Op;
 use concord_core::{Fields, Manifest, Timestamp, Value};
 use serde_json::json;
 
-use crate::behaviour::{Behaviour, Versions};
+use crate::behaviour::{Behaviour, Safe, Versions};
 use crate::clock::lock;
 use crate::ledger::Ledger;
 use crate::town::Town;
@@ -39,6 +39,8 @@ pub(crate) struct Snapshot {
     pub modified: Timestamp,
     pub fields: Fields,
     pub presence: Presence,
+    /// During which run of a hub, or after it, it came to be.
+    pub run: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +162,7 @@ impl System {
         let mut next = row.now().clone();
         next.at = now;
         next.version = version;
+        next.run = self.town().runs();
         next.modified = self.dated(now);
         edit(&mut next.fields, &mut next.presence);
         row.history.push(next);
@@ -239,6 +242,27 @@ impl System {
         self.insert(&mut state, id, human, fields, marks, false);
     }
 
+    /// Enters the same person once more, where the system lets somebody.
+    pub(crate) fn double(&self, human: u32) {
+        let mut state = self.state();
+        let is_unique = self.behaviour.safe == Safe::Unique;
+        let Some(at) = Self::find_live(&state, human).filter(|_| !is_unique) else {
+            return;
+        };
+        let row = &state.rows[at];
+        let mut fields = row.now().fields.clone();
+        let mut marks = row.marks.clone();
+        for unit in Unit::DAILY {
+            marks.remove(&unit);
+            for field in unit.fields() {
+                fields.insert((*field).to_owned(), Value::Null);
+            }
+        }
+        lock(&self.town().ledger).doubled.insert(human);
+        let id = self.new_id(&mut state, &fields);
+        self.insert(&mut state, id, human, fields, marks, false);
+    }
+
     fn new_id(&self, state: &mut State, fields: &Fields) -> String {
         if self.behaviour.id_moves {
             return mail_id(fields);
@@ -265,6 +289,7 @@ impl System {
             modified: self.dated(now),
             fields,
             presence: Presence::Live,
+            run: self.town().runs(),
         };
         state.rows.push(Row {
             id,

@@ -194,7 +194,9 @@ impl System {
     fn show(&self, state: &mut State, seen: Vec<Sighting>) -> Vec<Change> {
         let mut changes = Vec::new();
         for Sighting { row, snapshot } in seen {
-            for old in &state.rows[row].old_ids {
+            // An address that somebody else has taken since is nobody's old id.
+            let is_taken = |id: &String| state.rows.iter().any(|other| other.id == *id);
+            for old in state.rows[row].old_ids.iter().filter(|id| !is_taken(id)) {
                 let into = RemoteId::new(&state.rows[row].id);
                 changes.push(gone(RemoteId::new(old), Absence::MergedInto(into)));
             }
@@ -261,11 +263,19 @@ impl System {
     }
 
     pub(super) fn record(&self, row: &Row, snapshot: &Snapshot) -> RemoteRecord {
+        let mut fields = snapshot.fields.clone();
+        let is_odd = self.town().clock.now().0 / 1_000_000 % 2 == 1;
+        if self.behaviour.fickle
+            && is_odd
+            && let Some(Value::String(mail)) = fields.get_mut("mail")
+        {
+            *mail = mail.to_uppercase();
+        }
         RemoteRecord {
             id: RemoteId::new(&row.id),
             version: self.version_text(snapshot.version),
             modified_at: Some(snapshot.modified),
-            fields: snapshot.fields.clone(),
+            fields,
             partial: false,
         }
     }

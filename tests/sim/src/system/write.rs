@@ -186,7 +186,14 @@ impl System {
     /// The records of the op's human that a person has deleted.
     pub(super) fn deleted_like(&self, op: &Op) -> Vec<RemoteId> {
         let town = self.town();
-        let human = human_of(&lock(&town.ledger), &op.fields);
+        let (human, is_doubled) = {
+            let ledger = lock(&town.ledger);
+            let human = human_of(&ledger, &op.fields);
+            (human, ledger.doubled.contains(&human))
+        };
+        if is_doubled {
+            return Vec::new();
+        }
         let state = self.state();
         let dead = state
             .rows
@@ -274,6 +281,13 @@ impl System {
                     }
                 }
             }
+            // Where there are none it is looked at right before it is written, and
+            // what is nonsense can be seen anywhere.
+            let is_nonsense = row.now().fields[name].is_object();
+            let is_unguarded = self.behaviour.versions == Versions::None;
+            if (is_unguarded || is_nonsense) && state.arrived.is_none() {
+                self.was_looked_at(&mut ledger, row, unit, name, given);
+            }
             let stored = self.behaviour.store(field, given);
             brought.extend(tokens(&stored));
             let mark = if is_empty(&stored) {
@@ -295,6 +309,42 @@ impl System {
             }
         });
         self.move_id(state, at);
+    }
+
+    /// What stood in a field before this run began has been seen by whoever writes
+    /// over it.
+    fn was_looked_at(
+        &self,
+        ledger: &mut Ledger,
+        row: &super::Row,
+        unit: Unit,
+        name: &str,
+        given: &Value,
+    ) {
+        let held = &row.now().fields[name];
+        let came = row.history.iter().find(|one| one.fields[name] == *held);
+        let is_fresh = came.is_none_or(|came| came.run >= self.town().runs());
+        if is_fresh || !self.behaviour.fetch_lag.is_zero() {
+            return;
+        }
+        if held.is_object() {
+            let what = format!(
+                "{}: {name} of human {} was written over, and nobody could read it",
+                self.name, row.human
+            );
+            ledger.breaks("P10", what);
+        }
+        for number in tokens(held) {
+            let mut ids = row.old_ids.iter().chain([&row.id]);
+            let was_read = ids.any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)));
+            if !was_read && !row.brought.contains(&number) && !tokens(given).contains(&number) {
+                let what = format!(
+                    "{}: {name} of human {} was written over without a look ({number})",
+                    self.name, row.human
+                );
+                ledger.breaks("P10", what);
+            }
+        }
     }
 
     fn applied(&self, row: &super::Row, op: &Op) -> Outcome {
