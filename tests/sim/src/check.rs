@@ -433,6 +433,11 @@ fn kept(world: &World, books: &Books) {
             continue;
         }
         let human = ledger.tokens.get(&number).map(|token| token.human);
+        // The id of one of two such records may have become the other's.
+        let moves = world.town.systems()[system].behaviour.id_moves;
+        if moves && human.is_some_and(|human| ledger.doubled.contains(&human)) {
+            continue;
+        }
         let emptied = human.is_some_and(|human| ledger.emptied.contains(&(human, unit)));
         let later = ledger.tokens.keys().copied().filter(|later| {
             *later > number && (held.contains(later) || books.logged.contains(later))
