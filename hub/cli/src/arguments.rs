@@ -55,7 +55,7 @@ pub struct Global {
 pub enum Command {
     /// Make a database
     Init(commands::init::Arguments),
-    /// Look after the database on a server
+    /// Set a database up, move it, spread it over machines
     #[command(subcommand)]
     Db(commands::db::Command),
     /// Take over a configuration, or carry out a saved plan
@@ -96,6 +96,13 @@ pub enum Command {
     Unmerge(commands::merge::UnmergeArguments),
     /// Read every linked record back and compare it with the canonical one
     Verify(commands::verify::Arguments),
+    /// Write everything that the hub knows into one file
+    Backup(commands::backup::Arguments),
+    /// Take a backup into a new database
+    Restore(commands::restore::Arguments),
+    /// Make keys that seal backups
+    #[command(subcommand)]
+    Key(commands::key::Command),
     /// Look at connector components
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

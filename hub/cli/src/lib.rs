@@ -72,6 +72,9 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Merge(arguments) => commands::merge::merge(&cli, &arguments).await,
         Command::Unmerge(arguments) => commands::merge::unmerge(&cli, &arguments).await,
         Command::Verify(arguments) => commands::verify::run(&cli, &arguments).await,
+        Command::Backup(arguments) => commands::backup::run(&cli, &arguments).await,
+        Command::Restore(arguments) => commands::restore::run(&cli, &arguments).await,
+        Command::Key(command) => commands::key::run(&cli, &command),
         Command::Plugin(command) => commands::plugin::run(&cli, &command).await,
         Command::Twin(arguments) => commands::twin::run(&cli, &arguments).await,
     }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use crate::changeset::MatchKey;
 use crate::record::{Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo};
 use crate::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey, Quarantined,
-    Review, RunRow, StreamState, Waiting,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey,
+    Quarantined, Review, RunRow, StreamState, Waiting,
 };
 use crate::{
     Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, Kind, Manifest, RemoteId, RunId,
@@ -217,6 +217,10 @@ pub struct LeaseHolder {
 pub enum StoreError {
     #[error("the database is in use by {owner}; wait until it has finished, or end it first")]
     Busy { owner: String },
+    #[error(
+        "the records were moved to {to}: name that database, nothing is synced from here any more"
+    )]
+    Moved { to: String },
     #[error(
         "the database was written by a newer Concord (schema {found}, this one knows {known}): \
          use that version or a newer one"

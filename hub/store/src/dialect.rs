@@ -71,7 +71,7 @@ pub(crate) const NOTED: &str = "schema_migrations";
 /// transaction is over.  On SQLite there is one writer anyway.
 pub(crate) const SHARED_LOCK: &str = " FOR SHARE";
 
-const STEPS: &[(i64, &str, &str)] = &[
+pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (
         1,
         "state of a hub",
@@ -88,6 +88,15 @@ const STEPS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0003_unread.sql"),
     ),
 ];
+
+/// The version of the schema.
+pub(crate) fn newest_step() -> i64 {
+    STEPS
+        .iter()
+        .map(|(version, ..)| *version)
+        .max()
+        .unwrap_or(0)
+}
 
 /// Texts are compared byte by byte, as SQLite does: a locale's order would make
 /// a scan depend on the machine.

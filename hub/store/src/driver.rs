@@ -5,11 +5,14 @@ use std::borrow::Cow;
 
 use concord_core::TenantId;
 use concord_core::ports::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{Row as _, Transaction};
 
-use crate::dialect;
+use crate::dialect::{self, Dialect};
+use crate::error::{failed, failed_there};
 use crate::place::Place;
 use crate::statement::Statement;
 use crate::{postgres, sqlite};
@@ -80,9 +83,97 @@ impl Database {
         each!(self, database => database.read(statements).await)
     }
 
+    /// A transaction that sees everything as it is now, however long somebody
+    /// looks at it.
+    pub async fn snapshot(&self) -> Result<Ongoing, StoreError> {
+        Ok(match self {
+            Self::Sqlite(database) => Ongoing::Sqlite(database.snapshot().await?),
+            Self::Postgres(database) => Ongoing::Postgres(database.snapshot().await?),
+        })
+    }
+
+    /// A transaction that writes.
+    pub async fn writing(&self) -> Result<Ongoing, StoreError> {
+        Ok(match self {
+            Self::Sqlite(database) => Ongoing::Sqlite(database.writing().await?),
+            Self::Postgres(database) => Ongoing::Postgres(database.writing().await?),
+        })
+    }
+
     pub async fn close(self) -> Result<(), StoreError> {
         each!(self, database => database.close().await)
     }
+}
+
+/// A transaction of which its holder decides when it ends.  Dropped, nothing of
+/// it has happened.
+pub(crate) enum Ongoing {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Ongoing {
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    pub async fn run(&mut self, statement: Statement) -> Result<Vec<AnyRow>, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => sqlite::fetch(transaction, statement).await,
+            Self::Postgres(transaction) => postgres::fetch(transaction, &statement, "")
+                .await
+                .map_err(failed_there),
+        }
+    }
+
+    /// Hands the rows of a statement on, so many at a time.
+    pub async fn chunks<E: From<StoreError>>(
+        &mut self,
+        statement: Statement,
+        size: usize,
+        mut take: impl AsyncFnMut(Vec<AnyRow>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Sqlite(transaction) => {
+                let mut rows = sqlite::stream(transaction, statement)?;
+                while let Some(chunk) = next_chunk(&mut rows, size, failed).await? {
+                    take(chunk).await?;
+                }
+            }
+            Self::Postgres(transaction) => {
+                let mut rows = postgres::stream(transaction, &statement)?;
+                while let Some(chunk) = next_chunk(&mut rows, size, failed_there).await? {
+                    take(chunk).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await.map_err(failed),
+            Self::Postgres(transaction) => transaction.commit().await.map_err(failed_there),
+        }
+    }
+}
+
+async fn next_chunk(
+    rows: &mut BoxStream<'_, Result<AnyRow, sqlx::Error>>,
+    size: usize,
+    sort: impl Fn(sqlx::Error) -> StoreError,
+) -> Result<Option<Vec<AnyRow>>, StoreError> {
+    let mut chunk = Vec::with_capacity(size);
+    while chunk.len() < size {
+        match rows.try_next().await.map_err(&sort)? {
+            Some(row) => chunk.push(row),
+            None => break,
+        }
+    }
+    Ok((!chunk.is_empty()).then_some(chunk))
 }
 
 /// A row of either driver.

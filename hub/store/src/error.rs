@@ -65,6 +65,12 @@ pub enum OpenFault {
          run again; a step that was under way is whole or absent, and the next run finds out which"
     )]
     Unreachable(#[source] sqlx::Error),
+    #[error(
+        "{server} has no Citus, and without it tables cannot be spread over several machines: \
+         install the extension on the server, run `CREATE EXTENSION citus` in this database as \
+         its administrator, and run this again (docs/scale.md says when it is worth it)"
+    )]
+    NoCitus { server: String },
     #[error("the PostgreSQL server does not let this role in ({0}): look at role and password")]
     Refused(#[source] sqlx::Error),
     #[error(
@@ -116,6 +122,16 @@ pub(crate) fn lost_a_race(error: &sqlx::Error) -> bool {
 fn sql_state(error: &sqlx::Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;
     Some(code.into_owned())
+}
+
+/// A row that cannot be read as its table says.
+pub(crate) fn unread(table: &'static str, error: &sqlx::Error) -> StoreError {
+    StoreError::Inconsistent {
+        table,
+        column: "*",
+        row: "one row".to_owned(),
+        problem: error.to_string(),
+    }
 }
 
 /// Sorts an error of SQLite.

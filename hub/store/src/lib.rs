@@ -9,6 +9,7 @@
 //!
 //! sqlx is used in this crate and nowhere else.
 
+mod archive;
 mod cells;
 mod counts;
 mod dialect;
@@ -21,13 +22,16 @@ mod postgres;
 mod released;
 mod row;
 mod schema;
+mod shape;
 mod sqlite;
 mod statement;
 mod store;
 mod tables;
 
+pub use archive::{ArchiveError, Contents};
 pub use error::OpenFault;
 pub use place::{Place, Server};
+pub use postgres::distribute::{Spread, distribute};
 pub use postgres::setup::set_up;
 pub use sqlite::StoreOptions;
 pub use store::SqlStore;

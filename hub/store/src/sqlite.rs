@@ -2,15 +2,18 @@
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use concord_core::ports::StoreError;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Transaction};
 use tokio::sync::Mutex;
 
 use crate::dialect::Dialect;
@@ -133,6 +136,20 @@ impl Database {
         Ok(rows)
     }
 
+    /// A transaction that sees everything as it is now.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.readers.begin().await.map_err(failed)
+    }
+
+    /// A transaction on a connection of its own, which others wait for.
+    pub async fn writing(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        let writer = self.writer.as_ref().ok_or(OpenFault::ReadOnly)?;
+        let options = writer.lock().await.options.clone();
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect_lazy_with(options);
+        pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    }
+
     async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         self.readers.acquire().await.map_err(failed)
     }
@@ -171,10 +188,30 @@ async fn transact(
     Ok(Some(rows))
 }
 
-async fn fetch(
+pub(crate) async fn fetch(
     connection: &mut SqliteConnection,
     statement: Statement,
 ) -> Result<Vec<AnyRow>, StoreError> {
+    let (text, arguments) = spelled(statement)?;
+    // The texts are built from this crate's own names and placeholders only.
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    Ok(rows.into_iter().map(AnyRow::Sqlite).collect())
+}
+
+/// The rows of a statement one by one.
+pub(crate) fn stream(
+    connection: &mut SqliteConnection,
+    statement: Statement,
+) -> Result<BoxStream<'_, Result<AnyRow, sqlx::Error>>, StoreError> {
+    let (text, arguments) = spelled(statement)?;
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch(connection);
+    Ok(rows.map_ok(AnyRow::Sqlite).boxed())
+}
+
+fn spelled(statement: Statement) -> Result<(Arc<str>, SqliteArguments), StoreError> {
     let text = statement.text(Dialect::Sqlite);
     let mut arguments = SqliteArguments::default();
     arguments.reserve(statement.params.len(), 0);
@@ -186,12 +223,7 @@ async fn fetch(
         }
         .map_err(|error| failed(sqlx::Error::Encode(error)))?;
     }
-    // The texts are built from this crate's own names and placeholders only.
-    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
-        .fetch_all(connection)
-        .await
-        .map_err(failed)?;
-    Ok(rows.into_iter().map(AnyRow::Sqlite).collect())
+    Ok((text, arguments))
 }
 
 /// `FULL` makes a commit survive a power cut; `NORMAL` makes it survive a crash

@@ -84,7 +84,7 @@ const SIZES: [usize; 6] = [1, 5, 10, 25, 50, 100];
 
 /// No statement has more parameters for its rows than this: far below what
 /// SQLite (32,766) and PostgreSQL (65,535) take.
-const MOST_PARAMETERS: usize = 3_000;
+pub(crate) const MOST_PARAMETERS: usize = 3_000;
 
 /// The type of a row's column where the database cannot tell it from a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use concord_core::ports::{
     ConflictFilter, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
 };
 use concord_core::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
-    RunRow, StreamState, Waiting,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined,
+    Review, RunRow, StreamState, Waiting,
 };
 use concord_core::{
     Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
 };
 
-use crate::driver::{AnyRow, Database};
+use crate::driver::{AnyRow, Database, Ongoing};
 use crate::place::Place;
 use crate::row::Reader;
 use crate::sqlite::StoreOptions;
@@ -28,10 +28,13 @@ use crate::{counts, tables};
 /// nothing.
 const PASSED: i64 = -1;
 
+/// Who holds the lease of a database whose records live elsewhere.
+pub(crate) const MOVED: &str = "moved to ";
+
 /// One tenant's records in a SQLite file or on a PostgreSQL server.
 pub struct SqlStore {
-    database: Database,
-    tenant: TenantId,
+    pub(crate) database: Database,
+    pub(crate) tenant: TenantId,
     /// The fence of the lease that this store took; 0 while it holds none.
     fence: AtomicI64,
 }
@@ -73,7 +76,7 @@ impl SqlStore {
         self.database.close().await
     }
 
-    async fn read<T>(
+    pub(crate) async fn read<T>(
         &self,
         table: &'static Table,
         statements: Vec<Statement>,
@@ -87,17 +90,36 @@ impl SqlStore {
 
     /// Writes behind the fence: a hub that was asleep while another took the
     /// lease over writes nothing.
-    async fn write_fenced(
+    pub(crate) async fn write_fenced(
         &self,
         statements: Vec<Statement>,
         durable: bool,
     ) -> Result<Vec<AnyRow>, StoreError> {
-        let fence = self.fence.load(Ordering::Acquire);
-        let guard = (fence != 0).then(|| lease::still_held(self.tenant, fence));
-        match self.database.write(guard, statements, durable).await? {
+        match self
+            .database
+            .write(self.guard(), statements, durable)
+            .await?
+        {
             Some(rows) => Ok(rows),
             None => Err(self.busy().await?),
         }
+    }
+
+    /// Answers with a row while this hub may write.
+    fn guard(&self) -> Option<Statement> {
+        let fence = self.fence.load(Ordering::Acquire);
+        (fence != 0).then(|| lease::still_held(self.tenant, fence))
+    }
+
+    /// Begins a long transaction behind the fence.
+    pub(crate) async fn writing(&self) -> Result<Ongoing, StoreError> {
+        let mut writing = self.database.writing().await?;
+        if let Some(guard) = self.guard()
+            && writing.run(guard).await?.is_empty()
+        {
+            return Err(self.busy().await?);
+        }
+        Ok(writing)
     }
 
     /// Writes one statement and reads the number that it answers with.
@@ -114,7 +136,10 @@ impl SqlStore {
 
     async fn busy(&self) -> Result<StoreError, StoreError> {
         let owner = match self.lease_holder().await? {
-            Some(holder) => holder.owner,
+            Some(holder) => match holder.owner.strip_prefix(MOVED) {
+                Some(to) => return Ok(StoreError::Moved { to: to.to_owned() }),
+                None => holder.owner,
+            },
             None => "a hub that has finished since".to_owned(),
         };
         Ok(StoreError::Busy { owner })

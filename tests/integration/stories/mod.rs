@@ -13,6 +13,7 @@ mod hubs;
 mod identity;
 mod merging;
 mod plans;
+mod restoring;
 mod tenants;
 mod undo;
 

@@ -1,6 +1,7 @@
 //! One command a file.  Each parses its own arguments and prints one document.
 
 pub mod apply;
+pub mod backup;
 mod carry;
 pub mod conflicts;
 pub mod connection;
@@ -8,6 +9,7 @@ pub mod db;
 pub mod export;
 pub mod holds;
 pub mod init;
+pub mod key;
 pub mod letters;
 pub mod matches;
 pub mod merge;
@@ -15,6 +17,7 @@ pub mod plan;
 pub mod plugin;
 pub mod policy;
 pub mod refusals;
+pub mod restore;
 pub mod status;
 pub mod sync;
 pub mod twin;

@@ -159,6 +159,9 @@ fn phase(connection: &Connection, states: &[StreamState]) -> Phase {
 
 fn words(status: &Status, hub: &Hub) -> String {
     let mut text = match &status.running {
+        Some(owner) if owner.starts_with("moved to ") => {
+            format!("all records were {owner}; nothing is synced from here any more\n\n")
+        }
         Some(owner) => format!("running now: {owner}\n\n"),
         None => String::new(),
     };

@@ -2,14 +2,17 @@
 //! become a [`concord_engine::Hub`].
 
 pub mod apply;
+pub mod archive;
 pub mod blueprint;
 pub mod config;
 pub mod hub;
+pub mod key;
 pub mod lease;
 pub mod plugins;
 pub mod problem;
 pub mod right;
 pub mod rules;
+pub mod seal;
 pub mod secrets;
 pub mod store;
 mod unusable;

@@ -11,12 +11,16 @@
 //! unwritten pages die together; a hub outlives its server, and would go on
 //! behind a page, a block of numbers or a lease that the server forgot.
 
+pub(crate) mod distribute;
 pub(crate) mod setup;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use concord_core::TenantId;
 use concord_core::ports::StoreError;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{Arguments as _, AssertSqlSafe, Transaction};
 
@@ -98,6 +102,19 @@ impl Database {
         Ok(rows)
     }
 
+    /// A transaction that sees everything as it is now.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begin = self.begin_reading.replacen("BEGIN READ ONLY", begin, 1);
+        self.begin(&begin).await
+    }
+
+    /// A transaction that its caller ends.
+    pub async fn writing(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let begin = self.begin_writing.as_deref().ok_or(OpenFault::ReadOnly)?;
+        self.begin(begin).await
+    }
+
     /// Begins a transaction on a connection that the server has not closed since
     /// it was used last.
     async fn begin(&self, text: &str) -> Result<Transaction<'static, Postgres>, StoreError> {
@@ -138,15 +155,33 @@ async fn transact(
     Ok(Some(rows))
 }
 
-async fn fetch(
+pub(crate) async fn fetch(
     connection: &mut PgConnection,
     statement: &Statement,
     suffix: &str,
 ) -> Result<Vec<AnyRow>, sqlx::Error> {
-    let mut text = statement.text(Dialect::Postgres);
+    let (mut text, arguments) = spelled(statement)?;
     if !suffix.is_empty() {
         text = format!("{text}{suffix}").into();
     }
+    // The texts are built from this crate's own names and placeholders only.
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(AnyRow::Postgres).collect())
+}
+
+/// The rows of a statement one by one.
+pub(crate) fn stream<'a>(
+    connection: &'a mut PgConnection,
+    statement: &Statement,
+) -> Result<BoxStream<'a, Result<AnyRow, sqlx::Error>>, StoreError> {
+    let (text, arguments) = spelled(statement).map_err(failed)?;
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch(connection);
+    Ok(rows.map_ok(AnyRow::Postgres).boxed())
+}
+
+fn spelled(statement: &Statement) -> Result<(Arc<str>, PgArguments), sqlx::Error> {
     let mut arguments = PgArguments::default();
     arguments.reserve(statement.params.len(), 0);
     for param in &statement.params {
@@ -157,9 +192,5 @@ async fn fetch(
         }
         .map_err(sqlx::Error::Encode)?;
     }
-    // The texts are built from this crate's own names and placeholders only.
-    let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(AnyRow::Postgres).collect())
+    Ok((statement.text(Dialect::Postgres), arguments))
 }

@@ -53,6 +53,28 @@ pub(super) async fn check(
     connection: &mut PgConnection,
     server: &Server,
 ) -> Result<(), StoreError> {
+    check_schema(connection, server).await?;
+    let (role, passes, owns): (String, bool, bool) = sqlx::query_as(
+        "SELECT rolname::text, rolsuper OR rolbypassrls, EXISTS (SELECT 1 FROM pg_class \
+         WHERE relnamespace = current_schema()::regnamespace AND relowner = pg_roles.oid) \
+         FROM pg_roles WHERE rolname = current_user",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed)?;
+    let power = match (passes, owns) {
+        (true, _) => "passes over row-level security",
+        (_, true) => "owns tables of the schema",
+        (false, false) => return Ok(()),
+    };
+    Err(OpenFault::TooPowerful { role, power }.into())
+}
+
+/// Refuses a schema that is not exactly the one of this version.
+pub(super) async fn check_schema(
+    connection: &mut PgConnection,
+    server: &Server,
+) -> Result<(), StoreError> {
     let there = || server.to_string();
     if !noted(connection).await? {
         return Err(OpenFault::NotSetUp { server: there() }.into());
@@ -72,20 +94,7 @@ pub(super) async fn check(
         }
         None => return Err(OpenFault::NotSetUp { server: there() }.into()),
     }
-    let (role, passes, owns): (String, bool, bool) = sqlx::query_as(
-        "SELECT rolname::text, rolsuper OR rolbypassrls, EXISTS (SELECT 1 FROM pg_class \
-         WHERE relnamespace = current_schema()::regnamespace AND relowner = pg_roles.oid) \
-         FROM pg_roles WHERE rolname = current_user",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed)?;
-    let power = match (passes, owns) {
-        (true, _) => "passes over row-level security",
-        (_, true) => "owns tables of the schema",
-        (false, false) => return Ok(()),
-    };
-    Err(OpenFault::TooPowerful { role, power }.into())
+    Ok(())
 }
 
 /// Whether migrations were noted here.
@@ -162,7 +171,7 @@ async fn wall_in(connection: &mut PgConnection, role: &str) -> Result<(), StoreE
 }
 
 /// Runs a text in which the server itself quoted every name.
-async fn run(connection: &mut PgConnection, text: String) -> Result<(), StoreError> {
+pub(super) async fn run(connection: &mut PgConnection, text: String) -> Result<(), StoreError> {
     connection
         .execute(AssertSqlSafe(text))
         .await

@@ -114,6 +114,31 @@ fn named(tenant: TenantId, what: &What) -> Vec<Param> {
     params
 }
 
+/// Who holds a connection now.
+pub(crate) fn claimed(tenant: TenantId, now: Timestamp) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.int(now.0);
+    Statement::new(
+        "SELECT owner, lease_until FROM leases WHERE tenant_id = $1 \
+         AND name LIKE 'connection/%' AND owner IS NOT NULL AND lease_until >= $2",
+        params,
+    )
+}
+
+/// Gives the right to write to nobody for ever, whoever has it now.
+pub(crate) fn hand_over(tenant: TenantId, owner: &str) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.text(owner);
+    params.int(i64::MAX);
+    Statement::new(
+        "INSERT INTO leases (tenant_id, name, owner, fence, lease_until) \
+         VALUES ($1, 'writer', $2, 1, $3) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET fence = leases.fence + 1, \
+         owner = excluded.owner, lease_until = excluded.lease_until",
+        params,
+    )
+}
+
 /// Answers with the first number after the block.
 pub(crate) fn reserve(tenant: TenantId, sequence: &Sequence, count: u32) -> Statement {
     let mut params = tenant_only(tenant);

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use concord_core::ports::{Store, StoreError};
 use concord_core::state::EntityState;
 use concord_core::{Changeset, TenantId};
-use concord_store::{OpenFault, Server, SqlStore, StoreOptions, set_up};
+use concord_store::{OpenFault, Server, SqlStore, StoreOptions, distribute, set_up};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 
@@ -185,4 +185,64 @@ async fn a_statement_that_forgets_the_tenant_finds_nothing_of_another() {
     assert_eq!(row.get::<i64, _>(1), 0);
     let fault: OpenFault = Server::parse("mysql://x/y").unwrap_err();
     assert!(fault.to_string().contains("postgres://"), "{fault}");
+}
+
+#[tokio::test]
+async fn tables_are_not_spread_without_the_extension() {
+    let made = empty();
+    let error = distribute(&made.owner, &made.hub).await.unwrap_err();
+    assert!(error.to_string().contains("concord db setup"), "{error}");
+    let made = fresh().await;
+    let error = distribute(&made.owner, &made.hub).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("has no Citus"), "{error}");
+    assert!(error.contains("CREATE EXTENSION citus"), "{error}");
+    open(&made.hub).await.unwrap();
+}
+
+/// The extension's functions as far as they are called, which write down what
+/// they are asked: it cannot be installed here.
+#[tokio::test]
+async fn every_table_is_spread_by_tenant_beside_the_others_and_once() {
+    let made = fresh().await;
+    tamper(
+        &made.urls.admin,
+        "CREATE TABLE pg_dist_partition (logicalrelid regclass, by text, beside text); \
+         CREATE FUNCTION create_distributed_table(t regclass, c text, colocate_with text) \
+         RETURNS void LANGUAGE sql AS 'INSERT INTO pg_dist_partition VALUES (t, c, colocate_with)'; \
+         CREATE FUNCTION create_reference_table(t regclass) \
+         RETURNS void LANGUAGE sql AS 'INSERT INTO pg_dist_partition VALUES (t, NULL, NULL)'; \
+         GRANT ALL ON pg_dist_partition TO PUBLIC",
+    )
+    .await;
+    let refused = distribute(&made.owner, &made.hub).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("citus.propagate_set_commands"),
+        "{refused}"
+    );
+    // What the extension's own setting would be, were it there.
+    let role = made.hub.role().unwrap();
+    let set = format!("ALTER ROLE {role} SET citus.propagate_set_commands = 'local'");
+    tamper(&made.urls.admin, &set).await;
+    let done = distribute(&made.owner, &made.hub).await.unwrap();
+    assert!(done.spread.is_empty(), "twice");
+    let mut admin = connect(&made.urls.admin).await;
+    let text = "SELECT (SELECT count(*) FROM pg_dist_partition), \
+                (SELECT count(*) FROM pg_dist_partition WHERE by = 'tenant_id'), \
+                (SELECT count(*) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
+                 WHERE attname = 'tenant_id' AND relkind = 'r'), \
+                (SELECT count(DISTINCT beside) FROM pg_dist_partition WHERE beside <> 'none'), \
+                (SELECT setconfig::text FROM pg_db_role_setting JOIN pg_roles \
+                 ON pg_roles.oid = setrole WHERE rolname = $1)";
+    let row = sqlx::query(text).bind(role).fetch_one(&mut admin).await;
+    let row = row.unwrap();
+    let tables: i64 = row.get(2);
+    assert_eq!(
+        (row.get::<i64, _>(0), row.get::<i64, _>(1)),
+        (tables + 1, tables)
+    );
+    assert_eq!(i64::try_from(done.was_spread.len()), Ok(tables));
+    assert_eq!(row.get::<i64, _>(3), 1, "all lie beside one");
+    let set: String = row.get(4);
+    assert!(set.contains("propagate_set_commands=local"), "{set}");
 }

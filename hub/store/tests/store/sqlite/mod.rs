@@ -4,6 +4,8 @@ use crate::bases::OnFile as Base;
 
 #[path = "../finding.rs"]
 mod finding;
+#[path = "../keeping.rs"]
+mod keeping;
 #[path = "../leases.rs"]
 mod leases;
 #[path = "../model.rs"]
