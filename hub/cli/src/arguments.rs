@@ -84,6 +84,10 @@ pub enum Command {
     /// List what is held, and let go of a fight that was stopped
     #[command(subcommand)]
     Holds(commands::holds::Command),
+    /// Keep a record out: nothing is read from it or written to it
+    Exclude(commands::exclude::ExcludeArguments),
+    /// Let a record in again that was kept out
+    Include(commands::exclude::IncludeArguments),
     /// Try other rules on the conflicts on record, before they go live
     #[command(subcommand)]
     Policy(commands::policy::Command),

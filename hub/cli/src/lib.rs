@@ -67,6 +67,8 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Conflicts(command) => commands::conflicts::run(&cli, &command).await,
         Command::DeadLetters(command) => commands::letters::run(&cli, &command).await,
         Command::Holds(command) => commands::holds::run(&cli, &command).await,
+        Command::Exclude(arguments) => commands::exclude::exclude(&cli, &arguments).await,
+        Command::Include(arguments) => commands::exclude::include(&cli, &arguments).await,
         Command::Policy(command) => commands::policy::run(&cli, &command).await,
         Command::Matches(command) => commands::matches::run(&cli, &command).await,
         Command::Merge(arguments) => commands::merge::merge(&cli, &arguments).await,

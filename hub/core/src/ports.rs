@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::changeset::MatchKey;
 use crate::record::{Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo};
 use crate::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey, LinkState,
     Quarantined, Review, RunRow, StreamState, Waiting,
 };
 use crate::{
@@ -338,6 +338,8 @@ pub trait Store: Send + Sync {
         after: Option<&RemoteId>,
         limit: u32,
     ) -> Result<Vec<Link>, StoreError>;
+    /// All links in this state, in order of their keys.
+    async fn links_in(&self, state: LinkState) -> Result<Vec<Link>, StoreError>;
     /// Links to be read again by now.
     async fn links_due(
         &self,

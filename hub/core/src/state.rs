@@ -107,6 +107,8 @@ pub enum LinkState {
     Merged,
     /// It left the scope of its connection: nothing is read or written.
     OutOfScope,
+    /// A person keeps it out: nothing is read or written, whatever becomes of it.
+    Excluded,
 }
 
 /// The key of a remote record.

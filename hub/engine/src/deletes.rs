@@ -151,7 +151,10 @@ impl Hub {
                     link.state = LinkState::Gone;
                     out.links.push(link);
                 }
-                LinkState::Live | LinkState::Hidden | LinkState::OutOfScope => is_anywhere = true,
+                LinkState::Live
+                | LinkState::Hidden
+                | LinkState::OutOfScope
+                | LinkState::Excluded => is_anywhere = true,
                 LinkState::Gone | LinkState::Merged => {}
             }
         }

@@ -17,6 +17,7 @@ mod deletes;
 pub mod doubt;
 mod emitter;
 pub mod error;
+pub mod exclude;
 pub mod guard;
 pub mod holds;
 pub mod hub;

@@ -163,6 +163,8 @@ impl Page<'_> {
     async fn change(&mut self, change: Change) -> Result<(), EngineError> {
         match change {
             Change::Upsert(record) => match self.before.links.remove(&record.id) {
+                // Whatever is read of it, or however it is gone.
+                Some(link) if link.state == LinkState::Excluded => Ok(()),
                 Some(link) => {
                     let is_moved = self.moved.remove(&record.id);
                     self.known_record(link, &record, is_moved).await

@@ -46,6 +46,7 @@ impl Word for LinkState {
         (LinkState::Deleted, "deleted"),
         (LinkState::Merged, "merged"),
         (LinkState::OutOfScope, "out-of-scope"),
+        (LinkState::Excluded, "excluded"),
     ];
 }
 

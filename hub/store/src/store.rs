@@ -8,7 +8,7 @@ use concord_core::ports::{
     ConflictFilter, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
 };
 use concord_core::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, LinkState, Quarantined,
     Review, RunRow, StreamState, Waiting,
 };
 use concord_core::{
@@ -351,6 +351,11 @@ impl Store for SqlStore {
         limit: u32,
     ) -> Result<Vec<Link>, StoreError> {
         let statement = link::scan(self.tenant, connection, stream, Some(walk), after, limit);
+        self.read(&link::LINKS, vec![statement], link::read).await
+    }
+
+    async fn links_in(&self, state: LinkState) -> Result<Vec<Link>, StoreError> {
+        let statement = link::in_state(self.tenant, state);
         self.read(&link::LINKS, vec![statement], link::read).await
     }
 

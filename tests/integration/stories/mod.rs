@@ -8,6 +8,7 @@ mod consent;
 mod crash;
 mod deletes;
 mod doubt;
+mod excluding;
 mod guards;
 mod hubs;
 mod identity;

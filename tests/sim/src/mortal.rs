@@ -10,8 +10,8 @@ use concord_core::ports::{
     ConflictFilter, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
 };
 use concord_core::state::{
-    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
-    RunRow, StreamState, Waiting,
+    Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, LinkState, Quarantined,
+    Review, RunRow, StreamState, Waiting,
 };
 use concord_core::{Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, Timestamp};
 use tokio::sync::Notify;
@@ -191,6 +191,7 @@ mortal! {
     links_of(entities: &[EntityId]) -> Vec<Link>;
     scan_links(connection: ConnectionId, stream: &StreamName, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
     links_unseen(connection: ConnectionId, stream: &StreamName, walk: i64, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
+    links_in(state: LinkState) -> Vec<Link>;
     links_due(connection: ConnectionId, stream: &StreamName, now: Timestamp, limit: u32) -> Vec<Link>;
     next_due(connection: ConnectionId) -> Option<Timestamp>;
     intents(filter: &IntentFilter) -> Vec<Intent>;

@@ -6,6 +6,7 @@ mod carry;
 pub mod conflicts;
 pub mod connection;
 pub mod db;
+pub mod exclude;
 pub mod export;
 pub mod holds;
 pub mod init;

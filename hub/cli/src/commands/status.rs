@@ -189,6 +189,13 @@ fn words(status: &Status, hub: &Hub) -> String {
         count(counts.open_intents.unsigned_abs(), "write"),
         counts.failed_intents
     );
+    let excluded = counts.links.iter();
+    let excluded = excluded.filter(|(_, _, state, _)| *state == word(LinkState::Excluded));
+    let excluded: i64 = excluded.map(|(.., number)| number).sum();
+    if excluded > 0 {
+        let records = count(excluded.unsigned_abs(), "record");
+        text += &format!("{records} excluded: `concord exclude --list` names them\n");
+    }
     if let Some(run) = &status.last_run {
         let ended = run
             .ended_at

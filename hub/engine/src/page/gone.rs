@@ -17,7 +17,7 @@ impl Page<'_> {
     ) -> Result<(), EngineError> {
         if matches!(
             link.state,
-            LinkState::Gone | LinkState::Deleted | LinkState::Merged
+            LinkState::Gone | LinkState::Deleted | LinkState::Merged | LinkState::Excluded
         ) {
             return Ok(());
         }

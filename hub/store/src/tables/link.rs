@@ -1,7 +1,7 @@
 //! Ties between remote records and entities.
 
 use concord_core::ports::StoreError;
-use concord_core::state::Link;
+use concord_core::state::{Link, LinkState};
 use concord_core::{Changeset, ConnectionId, EntityId, RemoteId, StreamName, TenantId, Timestamp};
 
 use super::{
@@ -154,6 +154,16 @@ pub(crate) fn scan(
     params.int(i64::from(limit));
     text.push_str(&format!(" ORDER BY remote_id LIMIT ${}", params.len()));
     Statement::new(text, params)
+}
+
+/// There is no index on the state: a person asks this, now and then.
+pub(crate) fn in_state(tenant: TenantId, state: LinkState) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.text(state.word());
+    Statement::new(
+        format!("{} AND state = $2 ORDER BY {RECORD}", LINKS.select()),
+        params,
+    )
 }
 
 pub(crate) fn due(
