@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// With --mutants: only those whose name holds this text
     #[arg(long)]
     only: Option<String>,
+    /// On a PostgreSQL of the run's own, with hubs that share it
+    #[arg(long)]
+    postgres: bool,
     /// Results as JSON
     #[arg(long)]
     json: bool,
@@ -57,7 +60,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(systems) = arguments.systems {
         command.args(["--systems", &systems.to_string()]);
     }
-    for (wanted, flag) in [(arguments.trace, "--trace"), (arguments.json, "--json")] {
+    let flags = [
+        (arguments.trace, "--trace"),
+        (arguments.postgres, "--postgres"),
+        (arguments.json, "--json"),
+    ];
+    for (wanted, flag) in flags {
         if wanted {
             command.arg(flag);
         }
@@ -69,7 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 pub(crate) fn some(workspace: &Workspace) -> Result<()> {
     build(workspace)?;
     let mut command = std::process::Command::new(program(workspace));
-    run::plain(command.args(["--seeds", "200"]))
+    run::plain(command.args(["--seeds", "200"]))?;
+    let mut command = std::process::Command::new(program(workspace));
+    run::plain(command.args(["--seeds", "30", "--postgres"]))
 }
 
 fn build(workspace: &Workspace) -> Result<()> {

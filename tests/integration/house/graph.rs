@@ -28,6 +28,7 @@ fn allowed(one: &Crate) -> Option<&'static [&'static str]> {
         | "plugins/conformance" => &["concord-core"],
         "hub/engine" | "tests/linkage" => &["concord-core", "concord-sync"],
         "tests/sim" => &[
+            "concord-cluster",
             "concord-core",
             "concord-sync",
             "concord-engine",

@@ -7,18 +7,32 @@ use async_trait::async_trait;
 use concord_core::Timestamp;
 use concord_core::ports::Clock;
 
+use crate::race::Racers;
+
 /// Every world begins on this day.
 pub(crate) const START: Timestamp = Timestamp(1_793_520_000_000_000);
 
-pub(crate) struct WorldClock(Mutex<Timestamp>);
+pub(crate) struct WorldClock {
+    now: Mutex<Timestamp>,
+    /// Hubs that work at the same time.
+    pub racers: Racers,
+}
 
 impl WorldClock {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(START))
+        Self {
+            now: Mutex::new(START),
+            racers: Racers::default(),
+        }
+    }
+
+    /// The moment, without a moment having passed.
+    pub(crate) fn look(&self) -> Timestamp {
+        *lock(&self.now)
     }
 
     pub(crate) fn advance(&self, span: Duration) {
-        let mut now = lock(&self.0);
+        let mut now = lock(&self.now);
         *now = now.plus(span);
     }
 }
@@ -27,7 +41,7 @@ impl WorldClock {
 impl Clock for WorldClock {
     fn now(&self) -> Timestamp {
         // Two looks are never at the same moment, as on a real machine.
-        let mut now = lock(&self.0);
+        let mut now = lock(&self.now);
         *now = now.plus(Duration::from_micros(1));
         *now
     }
@@ -36,7 +50,11 @@ impl Clock for WorldClock {
         self.now().since(Timestamp::ZERO)
     }
 
+    /// Time passes for everybody, unless others work meanwhile.
     async fn sleep(&self, span: Duration) {
+        if self.racers.is_race() {
+            return self.racers.sleep_until(self.look().plus(span)).await;
+        }
         self.advance(span);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Counts {
     pub syncs: u64,
     pub crashes: u64,
     pub stalls: u64,
+    /// Syncs of two hubs at the same time.
+    pub races: u64,
     pub deeds: u64,
     pub creates: u64,
     pub updates: u64,
@@ -48,6 +50,7 @@ impl std::ops::AddAssign for Counts {
         self.syncs += other.syncs;
         self.crashes += other.crashes;
         self.stalls += other.stalls;
+        self.races += other.races;
         self.deeds += other.deeds;
         self.creates += other.creates;
         self.updates += other.updates;
@@ -77,8 +80,11 @@ pub(crate) struct Ledger {
     pub doubled: BTreeSet<u32>,
     /// System, remote id, unit and number of what a hub was shown.
     pub seen: BTreeSet<Sighting>,
-    /// The same since the last commit: a hub that dies now has not seen it.
-    pending: BTreeSet<Sighting>,
+    /// The same since the last commit of each hub: one that dies now has not
+    /// seen it.
+    pending: BTreeMap<&'static str, BTreeSet<Sighting>>,
+    /// The hub that asks now.
+    pub asks: &'static str,
     /// The newest value of a person, per human and unit.
     pub latest: BTreeMap<(u32, Unit), BTreeMap<&'static str, Value>>,
     pub broken: Vec<Broken>,
@@ -95,22 +101,26 @@ impl Ledger {
 
     pub(crate) fn see(&mut self, sighting: Sighting) {
         if !self.seen.contains(&sighting) {
-            self.pending.insert(sighting);
+            self.pending.entry(self.asks).or_default().insert(sighting);
         }
     }
 
     pub(crate) fn has_seen(&self, sighting: &Sighting) -> bool {
-        self.seen.contains(sighting) || self.pending.contains(sighting)
+        let pending = self.pending.get(self.asks);
+        self.seen.contains(sighting) || pending.is_some_and(|seen| seen.contains(sighting))
     }
 
     /// A hub wrote down what it had seen.
-    pub(crate) fn remember(&mut self) {
-        self.seen.append(&mut self.pending);
+    pub(crate) fn remember(&mut self, hub: &'static str) {
+        if let Some(seen) = self.pending.get_mut(hub) {
+            self.seen.append(seen);
+        }
     }
 
-    /// A hub died, and with it what it had not written down.
-    pub(crate) fn forget(&mut self) {
-        self.pending.clear();
+    /// A hub died, and with it what it had not written down; or it may not write
+    /// any more.
+    pub(crate) fn forget(&mut self, hub: &'static str) {
+        self.pending.remove(hub);
     }
 
     pub(crate) fn human_of(&self, value: &Value) -> Option<u32> {

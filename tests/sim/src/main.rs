@@ -5,8 +5,10 @@ mod behaviour;
 mod check;
 mod clock;
 mod deed;
+mod ground;
 mod ledger;
 mod mortal;
+mod race;
 mod run;
 mod shrink;
 mod story;
@@ -47,6 +49,9 @@ pub(crate) struct Arguments {
     /// End at the first world that fails
     #[arg(long)]
     first: bool,
+    /// On a PostgreSQL of the run's own, with hubs that share it
+    #[arg(long)]
+    postgres: bool,
     /// Results as JSON
     #[arg(long)]
     json: bool,

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use concord_core::changeset::MatchKey;
@@ -44,9 +45,14 @@ impl Fate {
 /// More calls than any run makes: it would go on for ever.
 const ENDLESS: u64 = 20_000;
 
+/// So long stands a hub that stands still: long enough for another to take over.
+pub(crate) const STILL: Duration = Duration::from_secs(300);
+
 /// One life of a hub.
 #[derive(Default)]
 pub(crate) struct Life {
+    /// What the hub is called.
+    pub hub: &'static str,
     fate: Mutex<Option<Fate>>,
     calls: AtomicU64,
     dead: AtomicBool,
@@ -60,8 +66,9 @@ pub(crate) struct Life {
 pub(crate) struct Dead;
 
 impl Life {
-    pub(crate) fn new(fate: Option<Fate>) -> Self {
+    pub(crate) fn new(hub: &'static str, fate: Option<Fate>) -> Self {
         Self {
+            hub,
             fate: Mutex::new(fate),
             ..Self::default()
         }
@@ -81,7 +88,11 @@ impl Life {
     }
 
     /// Does the work of one call, unless death comes first.
-    pub(crate) async fn call<T>(&self, work: impl Future<Output = T>) -> Result<T, Dead> {
+    pub(crate) async fn call<T>(
+        &self,
+        town: &Town,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Dead> {
         if self.is_dead() {
             return Err(Dead);
         }
@@ -97,7 +108,7 @@ impl Life {
                 self.dead.store(true, Ordering::Relaxed);
                 return Err(Dead);
             }
-            Some(Fate::StallsBefore(_)) => self.stall().await,
+            Some(Fate::StallsBefore(_)) => self.stall(town).await,
             _ => {}
         }
         let result = work.await;
@@ -106,8 +117,8 @@ impl Life {
                 self.dead.store(true, Ordering::Relaxed);
                 return Err(Dead);
             }
-            Some(Fate::StallsAfter(_)) => self.stall().await,
-            _ => {}
+            Some(Fate::StallsAfter(_)) => self.stall(town).await,
+            _ => town.clock.racers.step().await,
         }
         Ok(result)
     }
@@ -128,8 +139,14 @@ impl Life {
         has_preconditions
     }
 
-    async fn stall(&self) {
+    async fn stall(&self, town: &Town) {
         self.has_stalled.store(true, Ordering::Relaxed);
+        if town.clock.racers.is_race() {
+            lock(&town.ledger).counts.stalls += 1;
+            town.tell(|| format!("{} stands still until the other is through", self.hub));
+            town.clock.advance(STILL);
+            return town.clock.racers.stand_still().await;
+        }
         self.stalled.notify_one();
         self.go_on.notified().await;
     }
@@ -153,16 +170,18 @@ macro_rules! mortal {
             async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
                 let work = async {
                     let result = self.inner.commit(changes).await;
-                    if result.is_ok() {
-                        lock(&self.town.ledger).remember();
+                    let mut ledger = lock(&self.town.ledger);
+                    match &result {
+                        Ok(()) => ledger.remember(self.life.hub),
+                        Err(_) => ledger.forget(self.life.hub),
                     }
                     result
                 };
-                self.life.call(work).await.map_err(dead)?
+                self.life.call(&self.town, work).await.map_err(dead)?
             }
 
             $(async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
-                self.life.call(self.inner.$name($($arg),*)).await.map_err(dead)?
+                self.life.call(&self.town, self.inner.$name($($arg),*)).await.map_err(dead)?
             })*
         }
     };

@@ -1,15 +1,15 @@
 //! Runs many worlds, some at a time, and tells of those that failed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::Arguments;
 use crate::clock::lock;
+use crate::ground::Ground;
 use crate::ledger::{Broken, Counts};
 use crate::shrink;
 use crate::story::Story;
@@ -18,30 +18,23 @@ use crate::world::{End, World};
 /// How many failing seeds are named.
 const SHOWN: usize = 40;
 
-/// A folder in memory where the machine has one: nothing of a world is kept.
-fn memory_folder() -> Result<tempfile::TempDir> {
-    let shared = Path::new("/dev/shm");
-    let folder = if shared.is_dir() {
-        tempfile::tempdir_in(shared)
-    } else {
-        tempfile::tempdir()
-    };
-    folder.context("no folder for the worlds' databases")
-}
-
 /// Lives one story on a thread of its own.
-pub(crate) fn live(story: &Story, folder: &Path, tracing: bool) -> Result<End> {
+pub(crate) fn live(story: &Story, ground: &Ground, tracing: bool) -> Result<End> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(World::live(story, folder, tracing))
+    runtime.block_on(World::live(story, ground, tracing))
 }
 
 /// True where nothing was broken.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    let folder = memory_folder()?;
+    let ground = if arguments.postgres {
+        Ground::on_a_server()?
+    } else {
+        Ground::in_memory()?
+    };
     if let Some(seed) = arguments.seed {
-        return one(arguments, seed, folder.path());
+        return one(arguments, seed, &ground);
     }
     let next = AtomicU64::new(arguments.from);
     let end = arguments.from + arguments.seeds;
@@ -65,8 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                     if seed >= end || stop.load(Ordering::Relaxed) {
                         return Ok(());
                     }
-                    let story = Story::draw(seed, arguments.systems);
-                    let ended = runtime.block_on(World::live(&story, folder.path(), false))?;
+                    let story = Story::draw(seed, arguments.systems, ground.is_shared());
+                    let ended = runtime.block_on(World::live(&story, &ground, false))?;
                     *lock(&counts) += ended.counts;
                     let so_far = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if !ended.broken.is_empty() {
@@ -94,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let seeds = done.load(Ordering::Relaxed);
     report(arguments, seeds, &failed, &counts);
     if let Some(seed) = failed.keys().next() {
-        tell_minimal(arguments, *seed, folder.path())?;
+        tell_minimal(arguments, *seed, &ground)?;
     }
     Ok(failed.is_empty())
 }
@@ -107,7 +100,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
                 "seeds": seeds, "violations": failed.len(),
                 "failed": failed.keys().collect::<Vec<_>>(),
                 "steps": counts.steps, "deeds": counts.deeds, "syncs": counts.syncs,
-                "crashes": counts.crashes, "stalls": counts.stalls, "creates": counts.creates,
+                "crashes": counts.crashes, "stalls": counts.stalls, "races": counts.races, "creates": counts.creates,
                 "updates": counts.updates, "refused": counts.refused, "doubts": counts.doubts,
                 "conflicts": counts.conflicts, "decisions": counts.decisions,
                 "matches": counts.matches, "merges": counts.merges, "deletes": counts.deletes,
@@ -131,13 +124,14 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
         println!("{rule}: broken {times} times, first with seed {seed}");
     }
     println!(
-        "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} creates, {} updates, \
+        "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} races, {} creates, {} updates, \
          {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} deletes",
         counts.steps,
         counts.deeds,
         counts.syncs,
         counts.crashes,
         counts.stalls,
+        counts.races,
         counts.creates,
         counts.updates,
         counts.refused,
@@ -151,9 +145,9 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
     println!("sim: {seeds} seeds, {} violations", failed.len());
 }
 
-fn one(arguments: &Arguments, seed: u64, folder: &Path) -> Result<bool> {
-    let story = Story::draw(seed, arguments.systems);
-    let ended = live(&story, folder, arguments.trace)?;
+fn one(arguments: &Arguments, seed: u64, ground: &Ground) -> Result<bool> {
+    let story = Story::draw(seed, arguments.systems, ground.is_shared());
+    let ended = live(&story, ground, arguments.trace)?;
     for line in &ended.trace {
         println!("{line}");
     }
@@ -161,7 +155,7 @@ fn one(arguments: &Arguments, seed: u64, folder: &Path) -> Result<bool> {
         println!("{}: {}", broken.rule, broken.what);
     }
     if !ended.broken.is_empty() && !arguments.trace {
-        tell_minimal(arguments, seed, folder)?;
+        tell_minimal(arguments, seed, ground)?;
     }
     println!(
         "sim: 1 seeds, {} violations",
@@ -170,9 +164,9 @@ fn one(arguments: &Arguments, seed: u64, folder: &Path) -> Result<bool> {
     Ok(ended.broken.is_empty())
 }
 
-fn tell_minimal(arguments: &Arguments, seed: u64, folder: &Path) -> Result<()> {
-    let story = Story::draw(seed, arguments.systems);
-    let minimal = shrink::shrink(&story, folder)?;
+fn tell_minimal(arguments: &Arguments, seed: u64, ground: &Ground) -> Result<()> {
+    let story = Story::draw(seed, arguments.systems, ground.is_shared());
+    let minimal = shrink::shrink(&story, ground)?;
     println!(
         "seed {seed}, the least that still fails ({:?}):",
         minimal.story.temper
@@ -189,6 +183,13 @@ fn tell_minimal(arguments: &Arguments, seed: u64, folder: &Path) -> Result<()> {
     for line in &minimal.trace {
         println!("    {line}");
     }
-    println!("  replay: cargo xtask sim --seed {seed} --trace");
+    println!(
+        "  replay: cargo xtask sim --seed {seed} --trace{}",
+        if arguments.postgres {
+            " --postgres"
+        } else {
+            ""
+        }
+    );
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! Finds the least story that still breaks the same rule: steps are taken out as
 //! long as it does.
 
-use std::path::Path;
-
 use anyhow::Result;
 
+use crate::ground::Ground;
 use crate::ledger::Broken;
 use crate::run::live;
 use crate::story::{Step, Story};
@@ -18,9 +17,9 @@ pub(crate) struct Minimal {
 /// So many tries are a minute or two.
 const TRIES: u32 = 400;
 
-pub(crate) fn shrink(story: &Story, folder: &Path) -> Result<Minimal> {
+pub(crate) fn shrink(story: &Story, ground: &Ground) -> Result<Minimal> {
     let mut story = story.clone();
-    let broken = live(&story, folder, false)?.broken;
+    let broken = live(&story, ground, false)?.broken;
     let Some(rule) = broken.first().map(|broken| broken.rule) else {
         return Ok(Minimal {
             story,
@@ -32,7 +31,7 @@ pub(crate) fn shrink(story: &Story, folder: &Path) -> Result<Minimal> {
     let mut fails = |story: &Story| -> Result<bool> {
         tries += 1;
         let fails = tries <= TRIES
-            && live(story, folder, false)?
+            && live(story, ground, false)?
                 .broken
                 .iter()
                 .any(|broken| broken.rule == rule);
@@ -63,7 +62,7 @@ pub(crate) fn shrink(story: &Story, folder: &Path) -> Result<Minimal> {
             }
         }
     }
-    let ended = live(&story, folder, true)?;
+    let ended = live(&story, ground, true)?;
     Ok(Minimal {
         story,
         broken: ended.broken,
@@ -85,6 +84,11 @@ fn simpler(step: &Step) -> Vec<Step> {
     if !sync.during.is_empty() {
         let mut less = sync.clone();
         less.during.clear();
+        all.push(Step::Sync(less));
+    }
+    if sync.rival.is_some() {
+        let mut less = sync.clone();
+        less.rival = None;
         all.push(Step::Sync(less));
     }
     if sync.full {

@@ -29,6 +29,9 @@ pub(crate) struct Sync {
     pub fate: Option<Fate>,
     /// What people do before its n-th request.
     pub during: Vec<(u32, Deed)>,
+    /// Another hub works at the same time: its fate, and the luck of who goes on
+    /// at each step.
+    pub rival: Option<(Option<Fate>, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,12 @@ pub(crate) struct Story {
     /// In the end everything is read whole, which mends what a list kept back.
     /// Where it is not, no list does, and what the changes told is enough.
     pub reads_whole: bool,
+    /// Hubs share the database, so that several may work at once.
+    pub shared: bool,
 }
 
 impl Story {
-    pub(crate) fn draw(seed: u64, systems: Option<usize>) -> Self {
+    pub(crate) fn draw(seed: u64, systems: Option<usize>, shared: bool) -> Self {
         let mut chance =
             fastrand::Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xC0C0);
         let temper = if chance.u32(0..3) == 0 {
@@ -88,12 +93,35 @@ impl Story {
             last: None,
         };
         teller.tell();
-        Self {
+        let mut story = Self {
             seed,
             temper,
             systems: behaviours,
             steps: teller.steps,
             reads_whole,
+            shared: shared || seed.is_multiple_of(4),
+        };
+        if story.shared {
+            story.add_rivals();
+        }
+        story
+    }
+}
+
+impl Story {
+    /// Every second sync has a rival.
+    fn add_rivals(&mut self) {
+        let mut chance = fastrand::Rng::with_seed(self.seed ^ 0x5A1A);
+        for step in &mut self.steps {
+            let Step::Sync(sync) = step else { continue };
+            let n = chance.u64(1..=200);
+            let fate = match chance.u32(0..8) {
+                0 => Some(Fate::DiesBefore(n)),
+                1 => Some(Fate::DiesAfter(n)),
+                _ => None,
+            };
+            let luck = chance.u64(..);
+            sync.rival = chance.bool().then_some((fate, luck));
         }
     }
 }
@@ -246,6 +274,7 @@ impl Teller {
             full: self.one_in(6),
             fate,
             during,
+            rival: None,
         }
     }
 
@@ -423,6 +452,11 @@ impl fmt::Display for Step {
                     Some(Fate::StallsAfter(n)) => {
                         write!(f, "; it stalls after call {n} until another hub has worked")
                     }
+                    None => Ok(()),
+                }?;
+                match sync.rival {
+                    Some((Some(fate), _)) => write!(f, "; another hub works beside it ({fate:?})"),
+                    Some((None, _)) => f.write_str("; another hub works beside it"),
                     None => Ok(()),
                 }
             }

@@ -2,7 +2,6 @@
 //! systems that misbehave, people who act at any moment, and hubs that die.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,25 +10,27 @@ use anyhow::{Context, Result};
 use concord_core::ports::{ConflictFilter, Store};
 use concord_core::schema::MergeRule;
 use concord_core::state::{ConnectionRow, Verdict};
-use concord_core::{Changeset, ConnectionId, EntityId, FieldName, Kind, TenantId};
+use concord_core::{Changeset, ConnectionId, EntityId, FieldName, Kind};
 use concord_engine::config;
 use concord_engine::hub::{Connection, Options, Stream, Ways};
 use concord_engine::progress::Unwatched;
 use concord_engine::review::Choice;
 use concord_engine::run::{Report, Request};
+use concord_engine::sharing::{Sharing, Terms};
 use concord_engine::{EngineError, Hub};
-use concord_store::{SqliteStore, StoreOptions};
 use concord_sync::mapping::Mapping;
 use concord_sync::scene::Rules;
 use concord_sync::schemas;
 use concord_sync::scope::Filter;
+use futures::FutureExt as _;
 use serde_json::json;
 
 use crate::behaviour::Direction;
 use crate::check;
 use crate::clock::lock;
+use crate::ground::{Database, Ground};
 use crate::ledger::{Broken, Counts};
-use crate::mortal::{Life, MortalStore};
+use crate::mortal::{Fate, Life, MortalStore, STILL};
 use crate::story::{Rule, Step, Story, Sync};
 use crate::system::{Line, System};
 use crate::town::Town;
@@ -45,7 +46,7 @@ pub(crate) struct End {
 pub(crate) struct World {
     pub town: Arc<Town>,
     pub story: Story,
-    database: std::path::PathBuf,
+    database: Database,
     pub store: Arc<dyn Store>,
     /// As they are now.
     rules: Mutex<BTreeMap<Unit, Rule>>,
@@ -57,22 +58,15 @@ const DRAIN: u32 = 30;
 
 impl World {
     /// Lives through a story.
-    pub(crate) async fn live(story: &Story, folder: &Path, tracing: bool) -> Result<End> {
-        let database = folder.join(format!("{}.db", story.seed));
-        let world = Self::begin(story, database.clone(), tracing).await?;
+    pub(crate) async fn live(story: &Story, ground: &Ground, tracing: bool) -> Result<End> {
+        let world = Self::begin(story, ground.database(story.seed), tracing).await?;
         let lived = world.through().await;
         let mut ledger = std::mem::take(&mut *lock(&world.town.ledger));
         if let Err(error) = lived {
             ledger.breaks("error", format!("{error:#}"));
         }
         let trace = world.town.told();
-        drop(world);
-        for end in ["", "-wal", "-shm"] {
-            let path = folder.join(format!("{}.db{end}", story.seed));
-            if path.exists() {
-                std::fs::remove_file(&path)?;
-            }
-        }
+        world.database.remove()?;
         Ok(End {
             broken: ledger.broken,
             counts: ledger.counts,
@@ -80,7 +74,7 @@ impl World {
         })
     }
 
-    async fn begin(story: &Story, database: std::path::PathBuf, tracing: bool) -> Result<Self> {
+    async fn begin(story: &Story, database: Database, tracing: bool) -> Result<Self> {
         let town = Arc::new(Town::new(tracing));
         let mut systems = Vec::new();
         for (number, behaviour) in story.systems.iter().enumerate() {
@@ -92,7 +86,7 @@ impl World {
                 seed,
             )?));
         }
-        let store: Arc<dyn Store> = Arc::new(open(&database).await?);
+        let store: Arc<dyn Store> = Arc::new(database.open().await?);
         town.settle(systems, Arc::clone(&store));
         Ok(Self {
             mappings: story
@@ -194,12 +188,17 @@ impl World {
                 ways: Ways::default(),
             });
         }
+        let clock = self.town.clock.clone();
+        let sharing = self.story.shared.then(|| {
+            let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+            Arc::new(Sharing::new(store, clock, owner.to_owned(), terms()))
+        });
         let options = Options {
             page_size: 3,
             owner: owner.to_owned(),
+            sharing,
             ..Options::default()
         };
-        let clock = self.town.clock.clone();
         Hub::open(
             store,
             clock,
@@ -235,14 +234,17 @@ impl World {
     async fn sync(&self, sync: &Sync) -> Result<()> {
         lock(&self.town.ledger).counts.syncs += 1;
         self.town.plan(sync.during.clone());
-        let life = Arc::new(Life::new(sync.fate));
+        let life = Arc::new(Life::new("one", sync.fate));
         let request = Request {
             approve: sync.approve,
             full: sync.full,
             ..Request::default()
         };
         self.town.tell(|| format!("{}", Step::Sync(sync.clone())));
-        let run = self.run(&life, "one", &request);
+        if let Some((fate, luck)) = sync.rival {
+            return self.race(&life, fate, luck, &request).await;
+        }
+        let run = self.run(&life, &request);
         let ended = {
             tokio::pin!(run);
             tokio::select! {
@@ -250,28 +252,57 @@ impl World {
                 ended = &mut run => ended,
                 () = life.stalled.notified() => {
                     // Long enough for another hub to take over.
-                    self.town.clock.advance(Duration::from_secs(300));
+                    self.town.clock.advance(STILL);
                     lock(&self.town.ledger).counts.stalls += 1;
                     self.town.tell(|| "that hub stands still; another takes over".into());
-                    let successor = Arc::new(Life::new(None));
+                    let successor = Arc::new(Life::new("two", None));
                     let request = Request { approve: true, ..Request::default() };
-                    self.run(&successor, "two", &request).await.context("the hub that took over")?;
+                    self.run(&successor, &request).await.context("the hub that took over")?;
                     self.town.tell(|| "the first hub goes on".into());
                     life.go_on.notify_one();
                     run.await
                 }
             }
         };
+        self.end(&life, ended).await
+    }
+
+    /// Two hubs at the same time, which share the database.
+    async fn race(
+        &self,
+        life: &Arc<Life>,
+        fate: Option<Fate>,
+        luck: u64,
+        request: &Request,
+    ) -> Result<()> {
+        lock(&self.town.ledger).counts.races += 1;
+        let lives = [Arc::clone(life), Arc::new(Life::new("rival", fate))];
+        let hubs = lives
+            .iter()
+            .map(|life| self.run(life, request).boxed_local());
+        let chance = fastrand::Rng::with_seed(luck);
+        let clock = &self.town.clock;
+        let ended = clock.racers.run(clock, chance, hubs.collect()).await;
+        for (life, ended) in lives.iter().zip(ended) {
+            self.end(life, ended).await?;
+        }
+        Ok(())
+    }
+
+    /// How a hub's run ended, which only death and a long standstill may cut off.
+    async fn end(&self, life: &Life, ended: Result<Report, EngineError>) -> Result<()> {
         match ended {
             Ok(report) => {
                 self.count(&report);
                 check::meanwhile(self).await?;
+                let (hub, calls) = (life.hub, life.calls());
                 self.town
-                    .tell(|| format!("the hub is through after {} calls", life.calls()));
+                    .tell(|| format!("hub {hub} is through after {calls} calls"));
             }
             Err(error) if life.is_dead() => {
                 lock(&self.town.ledger).counts.crashes += 1;
-                self.town.tell(|| format!("the hub is dead: {error}"));
+                self.town
+                    .tell(|| format!("hub {} is dead: {error}", life.hub));
                 // Its lease runs out.
                 self.town.clock.advance(Duration::from_secs(130));
             }
@@ -285,26 +316,21 @@ impl World {
         Ok(())
     }
 
-    async fn run(
-        &self,
-        life: &Arc<Life>,
-        owner: &str,
-        request: &Request,
-    ) -> Result<Report, EngineError> {
-        let inner: Arc<dyn Store> = Arc::new(open(&self.database).await.map_err(store_failed)?);
+    async fn run(&self, life: &Arc<Life>, request: &Request) -> Result<Report, EngineError> {
+        let inner: Arc<dyn Store> = Arc::new(self.database.open().await?);
         let store = Arc::new(MortalStore {
             inner,
             life: Arc::clone(life),
             town: Arc::clone(&self.town),
         });
         self.town.begin_run();
-        let mut hub = self.hub(store, life, owner).await?;
+        let mut hub = self.hub(store, life, life.hub).await?;
         let result = hub.sync(request).await;
         if life.is_endless() {
             lock(&self.town.ledger).breaks("endless", "a run came to no end");
         }
         if result.is_err() {
-            lock(&self.town.ledger).forget();
+            lock(&self.town.ledger).forget(life.hub);
         }
         result
     }
@@ -323,7 +349,7 @@ impl World {
     /// A person decides everything that waits for one.
     async fn decide(&self, luck: u64) -> Result<()> {
         let mut chance = fastrand::Rng::with_seed(luck);
-        let life = Arc::new(Life::new(None));
+        let life = Arc::new(Life::new("operator", None));
         let hub = self.hub(Arc::clone(&self.store), &life, "operator").await?;
         let filter = ConflictFilter {
             held_only: true,
@@ -441,13 +467,13 @@ impl World {
         let mut quiet = 0;
         for turn in 0..DRAIN {
             let before = self.writes();
-            let life = Arc::new(Life::new(None));
+            let life = Arc::new(Life::new("drain", None));
             let request = Request {
                 approve: true,
                 full: turn == 2 && self.story.reads_whole,
                 ..Request::default()
             };
-            let report = self.run(&life, "drain", &request).await?;
+            let report = self.run(&life, &request).await?;
             self.count(&report);
             self.town.tell(|| format!("a calm run: {report:?}"));
             if turn < 6 {
@@ -485,12 +511,12 @@ impl World {
     }
 
     pub(crate) async fn calm_run(&self, full: bool) -> Result<Report, EngineError> {
-        let life = Arc::new(Life::new(None));
+        let life = Arc::new(Life::new("calm", None));
         let request = Request {
             full,
             ..Request::default()
         };
-        self.run(&life, "calm", &request).await
+        self.run(&life, &request).await
     }
 }
 
@@ -498,14 +524,12 @@ pub(crate) fn id_of(system: &System) -> ConnectionId {
     ConnectionId(system.number as i64 + 1)
 }
 
-async fn open(path: &Path) -> Result<SqliteStore, concord_core::ports::StoreError> {
-    let options = StoreOptions {
-        readers: 1,
-        ..StoreOptions::default()
-    };
-    SqliteStore::open(path, TenantId(1), options).await
-}
-
-fn store_failed(error: concord_core::ports::StoreError) -> EngineError {
-    EngineError::Store(error)
+/// Looks for a claim are rare, since a world's time costs nothing and a look
+/// does.
+fn terms() -> Terms {
+    Terms {
+        claim: Duration::from_secs(60),
+        look_for_claim: Duration::from_secs(2),
+        ..Terms::default()
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concord_core::ports::{Connector, IntentFilter, Store};
+use concord_core::ports::{Clock as _, Connector, IntentFilter, Store};
 use concord_core::record::{
     Action, Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
 };
@@ -15,6 +15,7 @@ use super::System;
 use crate::behaviour::Versions;
 use crate::clock::lock;
 use crate::mortal::Life;
+use crate::race::ON_ITS_WAY;
 use crate::world::id_of;
 
 pub(crate) struct Line {
@@ -52,9 +53,10 @@ impl Connector for Line {
     ) -> Result<Page, Fault> {
         let work = async {
             let town = self.system.town();
-            town.request();
             let is_known = self.has_been_read(stream).await;
+            self.arrive().await;
             let page = self.system.answer_pull(selection, cursor, is_known);
+            self.on_its_way().await;
             town.tell(|| match &page {
                 Ok(page) => format!(
                     "{}: a page of {:?} {}, next {:?}{}",
@@ -72,7 +74,7 @@ impl Connector for Line {
             });
             page
         };
-        killed(self.life.call(work).await)
+        killed(self.life.call(&self.system.town(), work).await)
     }
 
     async fn fetch(
@@ -83,8 +85,9 @@ impl Connector for Line {
     ) -> Result<Vec<Change>, Fault> {
         let work = async {
             let town = self.system.town();
-            town.request();
+            self.arrive().await;
             let found = self.system.answer_fetch(ids);
+            self.on_its_way().await;
             town.tell(|| match &found {
                 Ok(found) => format!(
                     "{}: read directly {}",
@@ -95,7 +98,7 @@ impl Connector for Line {
             });
             found
         };
-        killed(self.life.call(work).await)
+        killed(self.life.call(&self.system.town(), work).await)
     }
 
     async fn find(
@@ -106,15 +109,16 @@ impl Connector for Line {
     ) -> Result<Vec<RemoteRecord>, Fault> {
         let work = async {
             let town = self.system.town();
-            town.request();
+            self.arrive().await;
             let found = self.system.answer_find(values);
+            self.on_its_way().await;
             town.tell(|| {
                 let count = found.as_ref().map_or(0, Vec::len);
                 format!("{}: looked for {values:?}, found {count}", self.system.name)
             });
             found
         };
-        killed(self.life.call(work).await)
+        killed(self.life.call(&self.system.town(), work).await)
     }
 
     async fn push(&self, _: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
@@ -123,7 +127,6 @@ impl Connector for Line {
         let is_late = self.life.leaves_late(guarded);
         let work = async {
             let town = self.system.town();
-            town.request();
             for op in ops {
                 if !is_late {
                     self.explain(op).await;
@@ -135,7 +138,9 @@ impl Connector for Line {
                     )
                 });
             }
+            self.arrive().await;
             let outcomes = self.system.answer_push(ops);
+            self.on_its_way().await;
             let refused = match &outcomes {
                 Ok(all) => all
                     .iter()
@@ -147,11 +152,27 @@ impl Connector for Line {
             town.tell(|| format!("{}: answers {outcomes:?}", self.system.name));
             outcomes
         };
-        killed(self.life.call(work).await)
+        killed(self.life.call(&self.system.town(), work).await)
     }
 }
 
 impl Line {
+    /// The request reaches the system, where people may just have acted.
+    async fn arrive(&self) {
+        self.on_its_way().await;
+        let town = self.system.town();
+        town.request();
+        lock(&town.ledger).asks = self.life.hub;
+    }
+
+    /// Where hubs work at the same time, others go on while one waits.
+    async fn on_its_way(&self) {
+        let clock = &self.system.town().clock;
+        if clock.racers.is_race() {
+            clock.sleep(ON_ITS_WAY).await;
+        }
+    }
+
     /// The stream has been read to its end once.
     async fn has_been_read(&self, stream: &StreamName) -> bool {
         let Some(store) = self.system.town().store() else {
@@ -214,7 +235,12 @@ impl Line {
             self.stays_deleted(op, store.as_ref()).await;
         }
         let holds = store.holds(std::slice::from_ref(&intent.entity)).await;
+        let is_race = town.clock.racers.is_race();
         for hold in holds.unwrap_or_default() {
+            // Another hub held it when the write was as good as on its way.
+            if is_race && Some(hold.at) > intent.sent_at {
+                continue;
+            }
             let held = match &hold.field {
                 Some(field) => intent.values.contains_key(field.as_str()),
                 None => true,
