@@ -141,6 +141,7 @@ impl Sender<'_> {
         if let Some(old) = old_key
             && old != link.key
         {
+            hub.note_move(&old, &link.key.remote_id).await?;
             out.links_removed.push(old);
         }
         if changed || (debt && next == Next::Closed && !entity.dirty) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use concord_core::changeset::MatchKey;
 use concord_core::ports::{Sequence, Store};
 use concord_core::record::RemoteRecord;
-use concord_core::state::{Entity, EntityState, Link, Review, Verdict};
+use concord_core::state::{Entity, EntityState, Link, LinkState, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
 use concord_sync::absorb::absorb;
 use concord_sync::identity::CAP;
@@ -199,6 +199,13 @@ impl Hub {
             link.key.connection.0,
             link.key.stream.to_string(),
         ));
+        let mut others = table.links.get(&unmatched.id.number).cloned();
+        for mut other in others.take().into_iter().flatten() {
+            if other.key != link.key {
+                other.entity = known.clone();
+                out.links.push(other);
+            }
+        }
         out.links.push(link);
         table.changed.insert(merged.id.number, merged);
         table.entities.remove(&unmatched.id.number);
@@ -207,9 +214,16 @@ impl Hub {
         Ok(true)
     }
 
-    /// Everything that an entity is found by: its keys, and the blocks that it
-    /// is compared in.
+    /// Everything that an entity is found by: what it is matched by, and whom it
+    /// refers to.
     pub(crate) fn keys_of(&self, entity: &Entity) -> Vec<MatchKey> {
+        let mut keys = self.matched_by(entity);
+        keys.extend(self.refers_to(entity));
+        keys
+    }
+
+    /// The keys of an entity, and the blocks that it is compared in.
+    fn matched_by(&self, entity: &Entity) -> Vec<MatchKey> {
         let kind = &entity.id.kind;
         let Some(schema) = self.schemas.get(kind.as_str()) else {
             return Vec::new();
@@ -287,7 +301,7 @@ impl Table {
         };
         let keys: BTreeSet<String> = chunk
             .iter()
-            .flat_map(|e| hub.keys_of(e))
+            .flat_map(|e| hub.matched_by(e))
             .map(|key| key.key)
             .collect();
         let keys: Vec<String> = keys.into_iter().collect();
@@ -341,9 +355,12 @@ impl Table {
         Ok(())
     }
 
-    /// An unmatched entity has exactly the link it was seen through.
+    /// An unmatched entity has exactly the link it was seen through, and perhaps
+    /// what its system made a part of that record.
     fn only_link(&self, id: &EntityId) -> Option<&Link> {
-        self.links.get(&id.number).and_then(|links| links.first())
+        let links = self.links.get(&id.number)?;
+        let is_there = |link: &&Link| link.state != LinkState::Merged;
+        links.iter().find(is_there).or(links.first())
     }
 
     /// By its keys first; then, where they say nothing or leave a doubt, by what
@@ -420,7 +437,7 @@ impl Table {
     /// Everybody else of the blocks that an entity is in.  What many share says
     /// too little, and comparing with all of them would cost too much.
     fn block_of(&self, hub: &Hub, entity: &Entity) -> Vec<&Entity> {
-        let keys = hub.keys_of(entity).into_iter();
+        let keys = hub.matched_by(entity).into_iter();
         let blocks = keys.filter_map(|key| self.holders.get(&key.key));
         let numbers: BTreeSet<i64> = blocks
             .filter(|block| block.len() <= CAP)

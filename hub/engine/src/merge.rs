@@ -1,39 +1,27 @@
 //! Two entities become one, and are taken apart again: both are events, and the
 //! second undoes the first everywhere.
 
-use std::collections::BTreeSet;
+mod follow;
+mod kept;
+mod question;
+mod redirect;
+mod unmerge;
 
-use concord_core::ports::{ConflictFilter, Sequence, StoreError};
+use concord_core::ports::{ConflictFilter, Sequence};
 use concord_core::state::{
-    Conflict, ConflictKind, EntityState, Event, Intent, IntentState, Link, LinkKey, LinkState,
-    Origin, Winner,
+    Conflict, ConflictKind, EntityState, Event, Intent, IntentState, Link, LinkState, Origin,
+    Winner,
 };
-use concord_core::{
-    Changeset, Entity, EntityId, EntitySchema, FieldName, Fields, RunId, Timestamp, Value,
-};
-use concord_sync::merging::{Cells, Contribution, refold, unite};
-use serde::{Deserialize, Serialize};
+use concord_core::{Changeset, Entity, EntityId, EntitySchema, FieldName, RunId, Value};
+use concord_sync::merging::unite;
+use serde::Serialize;
 
 use crate::error::EngineError;
 use crate::hub::Hub;
+use kept::Kept;
 
-/// What is kept of a merge, so that it can be taken back: what the other was
-/// stays with the other, which lives on as a number only.
-#[derive(Debug, Serialize, Deserialize)]
-struct Merge {
-    into: EntityId,
-    /// The other's records.
-    links: Vec<LinkKey>,
-    /// The values of the one that lives on, before.
-    before: Cells,
-    /// The event, after which everything is later.
-    event: i64,
-    at: Timestamp,
-}
-
-fn document(ended: &EntityId) -> String {
-    format!("merge/{ended}")
-}
+/// What the event of a merge says to the one that lives on.
+const MERGED_WITH: &str = "merged with ";
 
 /// What a merge or its undoing did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,6 +37,14 @@ pub struct Merged {
     pub lost: Vec<String>,
 }
 
+/// Why two entities are made one.
+struct Cause {
+    origin: Origin,
+    run: RunId,
+    /// What it means for other systems is asked of a person.
+    asks: bool,
+}
+
 impl Hub {
     /// Makes `other` a part of `lives`.  What either is owed is planned anew by
     /// the next sync.
@@ -57,16 +53,6 @@ impl Hub {
         lives: &EntityId,
         other: &EntityId,
         by: &str,
-    ) -> Result<Merged, EngineError> {
-        let origin = Origin::Person(by.to_owned());
-        self.merge_as(lives, other, origin).await
-    }
-
-    pub(crate) async fn merge_as(
-        &self,
-        lives: &EntityId,
-        other: &EntityId,
-        origin: Origin,
     ) -> Result<Merged, EngineError> {
         if lives == other {
             return Err(refused(format!("{lives} is one already")));
@@ -77,137 +63,99 @@ impl Hub {
                 lives.kind, other.kind
             )));
         }
-        let (mut one, mut two) = (self.living(lives).await?, self.living(other).await?);
+        let (one, two) = (self.living(lives).await?, self.living(other).await?);
+        let cause = Cause {
+            origin: Origin::Person(by.to_owned()),
+            run: RunId(self.store.reserve(&Sequence::Run, 1).await?),
+            asks: false,
+        };
+        self.merge_as(one, two, &cause).await
+    }
+
+    async fn merge_as(
+        &self,
+        mut one: Entity,
+        mut two: Entity,
+        cause: &Cause,
+    ) -> Result<Merged, EngineError> {
+        let (lives, other) = (one.id.clone(), two.id.clone());
         let mut out = Changeset::durable();
-        self.drop_unsent(&[lives.clone(), other.clone()], &mut out)
-            .await?;
-        self.refuse_held(other).await?;
-        let united = unite(&one.cells, &two.cells, self.schema(lives)?);
         let both = [lives.clone(), other.clone()];
-        let mut links = self.store.links_of(&both).await?;
+        self.drop_unsent(&both, &mut out).await?;
+        self.refuse_held(&other).await?;
+        let united = unite(&one.cells, &two.cells, self.schema(&lives)?);
+        let links = self.store.links_of(&both).await?;
         refuse_deletes(&links)?;
-        links.retain(|link| link.entity == *other);
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
+        let (links, its): (Vec<_>, Vec<_>) = links.into_iter().partition(|l| l.entity == other);
+        let events = [
+            self.numbers.next(&Sequence::Event).await?,
+            self.numbers.next(&Sequence::Event).await?,
+        ];
         let now = self.clock.now();
-        let event = self.numbers.next(&Sequence::Event).await?;
-        let kept = Merge {
+        let kept = Kept {
             into: lives.clone(),
             links: links.iter().map(|link| link.key.clone()).collect(),
             before: one.cells.clone(),
-            event,
+            events,
             at: now,
         };
+        self.ask_about_twins(&two, &lives, &links, &its, cause, &mut out)
+            .await?;
         let (keys, ended) = (self.keys_of(&one), self.keys_of(&two));
         one.cells = united.cells;
         one.dirty = true;
         two.state = EntityState::MergedInto(lives.number);
         two.dirty = false;
-        let second = self.numbers.next(&Sequence::Event).await?;
         for (id, entity, what, changes) in [
-            (event, lives, format!("merged with {other}"), united.changes),
-            (second, other, format!("merged into {lives}"), Vec::new()),
+            (
+                events[0],
+                &lives,
+                format!("{MERGED_WITH}{other}"),
+                united.changes,
+            ),
+            (
+                events[1],
+                &other,
+                format!("merged into {lives}"),
+                Vec::new(),
+            ),
         ] {
             out.events.push(Event {
                 id,
                 entity: entity.clone(),
                 at: now,
-                run,
-                origin: origin.clone(),
+                run: cause.run,
+                origin: cause.origin.clone(),
                 what,
                 changes,
                 link: None,
             });
         }
         let lost = self
-            .record_lost(&united.lost, lives, &links, &origin, &mut out)
+            .record_lost(&united.lost, &lives, &links, &cause.origin, &mut out)
             .await?;
         out.keys_removed.extend(ended);
         self.rekey(&keys, &one, &mut out);
         let records = links.len();
         for mut link in links {
             link.entity = lives.clone();
+            if link.state == LinkState::Merged {
+                // What it was to be looked at for is done with this.
+                link.again_at = None;
+            }
             out.links.push(link);
         }
         out.entities.extend([one, two]);
-        // First the means to take it back, then the merge: a hub that dies in
-        // between leaves a document of a merge that never was, which is not
-        // looked at.
-        let text = serde_json::to_string(&kept)
-            .map_err(|error| refused(format!("the merge cannot be written down: {error}")))?;
-        self.store.set_document(&document(other), &text).await?;
+        self.keep(&other, &kept).await?;
+        self.redirecting(&other).await?;
         self.store.commit(&out).await?;
-        Ok(Merged {
-            lives: lives.clone(),
-            other: other.clone(),
-            event,
-            records,
-            lost,
-        })
-    }
-
-    /// Takes a merged entity out of the one that it became a part of.  Both get
-    /// the values back that they had, with what people put into the records of
-    /// each since.
-    pub async fn unmerge(&self, other: &EntityId, by: &str) -> Result<Merged, EngineError> {
-        let mut two = self.entity(other).await?;
-        let EntityState::MergedInto(number) = two.state else {
-            return Err(refused(format!("{other} was not merged into another")));
-        };
-        let lives = EntityId {
-            kind: other.kind.clone(),
-            number,
-        };
-        let Some(kept) = self.kept(other).await?.filter(|kept| kept.into == lives) else {
-            return Err(refused(format!(
-                "{other} was found to be {lives} when it was first seen, before it was anywhere \
-                 else: there is nothing to take apart"
-            )));
-        };
-        let mut one = self.living(&lives).await?;
-        let mut out = Changeset::durable();
-        self.drop_unsent(&[lives.clone(), other.clone()], &mut out)
-            .await?;
-        self.refuse_held(&lives).await?;
-        let schema = self.schema(&lives)?;
-        let mut since: Vec<Event> = self.store.events(&lives).await?;
-        since.retain(|event| event.id > kept.event && is_contribution(event));
-        since.sort_by_key(|event| (event.at, event.id));
-        let (theirs, mine): (Vec<Event>, Vec<Event>) = since
-            .into_iter()
-            .partition(|event| event.link.as_ref().is_some_and(|l| kept.links.contains(l)));
-        let keys = self.keys_of(&one);
-        let before = (one.values(), two.values());
-        one.cells = refold(&kept.before, &contributions(mine), schema);
-        two.cells = refold(&two.cells, &contributions(theirs), schema);
-        two.state = EntityState::Live;
-        (one.dirty, two.dirty) = (true, true);
-        self.rekey(&keys, &one, &mut out);
-        out.keys_added.extend(self.keys_of(&two));
-        let links = self.store.links_of(std::slice::from_ref(&lives)).await?;
-        let back = links.into_iter().filter(|l| kept.links.contains(&l.key));
-        for mut link in back {
-            link.entity = other.clone();
-            out.links.push(link);
-        }
-        let records = out.links.len();
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
-        let apart = |who: &EntityId| format!("taken apart from {who}");
-        for (entity, from, old) in [(&one, other, &before.0), (&two, &lives, &before.1)] {
-            let changes = changes(old, entity);
-            let event = self
-                .decided(&entity.id, run, by, apart(from), changes)
-                .await?;
-            out.events.push(event);
-        }
-        let event = out.events.first().map_or(0, |event| event.id);
-        out.entities.extend([one, two]);
-        self.store.commit(&out).await?;
+        self.redirect_all().await?;
         Ok(Merged {
             lives,
-            other: other.clone(),
-            event,
+            other,
+            event: events[0],
             records,
-            lost: Vec::new(),
+            lost,
         })
     }
 
@@ -237,20 +185,6 @@ impl Hub {
     fn schema(&self, id: &EntityId) -> Result<&EntitySchema, EngineError> {
         let schema = self.schemas.get(id.kind.as_str());
         schema.ok_or_else(|| refused(format!("there is no kind '{}'", id.kind)))
-    }
-
-    async fn kept(&self, other: &EntityId) -> Result<Option<Merge>, EngineError> {
-        let name = document(other);
-        let Some(text) = self.store.document(&name).await? else {
-            return Ok(None);
-        };
-        let kept = serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-            table: "documents",
-            column: "text",
-            row: name,
-            problem: error.to_string(),
-        })?;
-        Ok(Some(kept))
     }
 
     /// What was planned and not sent is planned anew.  What is on its way has to
@@ -343,44 +277,4 @@ fn on_its_way(intent: &Intent) -> String {
         "a write of {} is on its way to {}: run `concord sync` until it has arrived, then merge",
         intent.entity, intent.stream
     )
-}
-
-/// A value that a person put: seen at a system as a change, or chosen at the
-/// hub.  What we wrote, and what a record held when it was linked, is none.
-fn is_contribution(event: &Event) -> bool {
-    let seen = matches!(event.what.as_str(), "changed" | "seen again");
-    let chosen = matches!(event.origin, Origin::Person(_)) && event.what == "decided";
-    seen || chosen
-}
-
-fn contributions(events: Vec<Event>) -> Vec<Contribution> {
-    let put = |event: Event| {
-        let (origin, at) = (event.origin, event.at);
-        event
-            .changes
-            .into_iter()
-            .map(move |(field, old, new)| Contribution {
-                field,
-                old,
-                new,
-                origin: origin.clone(),
-                at,
-            })
-    };
-    events.into_iter().flat_map(put).collect()
-}
-
-/// What changes from the values that an entity had.
-fn changes(old: &Fields, entity: &Entity) -> Vec<(FieldName, Value, Value)> {
-    let now = entity.values();
-    let names: BTreeSet<&String> = old.keys().chain(now.keys()).collect();
-    let of = |values: &Fields, name: &str| values.get(name).cloned().unwrap_or_default();
-    names
-        .into_iter()
-        .filter(|name| of(old, name) != of(&now, name))
-        .map(|name| {
-            let field = FieldName::new(name);
-            (field, of(old, name), of(&now, name))
-        })
-        .collect()
 }

@@ -288,6 +288,9 @@ impl Page<'_> {
             &scene,
         );
         self.well_again(&record.id);
+        if before.state == LinkState::Merged {
+            hub.ask_about_revived(&link, self.out).await?;
+        }
         let what = if was_away { "seen again" } else { "changed" };
         let changed = was_away || !absorbed.changes.is_empty();
         let debt = absorbed.debt || was_away;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use concord_core::state::{Entity, IntentAction, Link, LinkState, Review};
+use concord_core::state::{Entity, IntentAction, Link, LinkKey, LinkState, Review};
 use concord_core::{ConnectionId, EntityId, Fields, Kind, RemoteId, StreamName};
 use concord_sync::emit::{self, Debt, Target};
 use concord_sync::guard::Tally;
@@ -18,6 +18,9 @@ use crate::progress::Progress;
 use crate::references::Known;
 
 pub(crate) const CHUNK: u32 = 200;
+
+const ASKED: emit::Reason =
+    Cow::Borrowed("whose record it is waits for a person: decide with `concord matches list`");
 
 /// One write of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,9 +87,15 @@ pub(crate) struct Gates {
     unread: Vec<String>,
     /// Entities that a record of this stream may be, which a person decides.
     in_review: BTreeSet<(EntityId, i64, String)>,
+    /// Records of which a person says first whose they are.
+    asked: BTreeSet<LinkKey>,
 }
 
 impl Gates {
+    fn keeps_back(&self, link: &Link) -> bool {
+        self.asked.contains(&link.key)
+    }
+
     fn create(
         &self,
         entity: &EntityId,
@@ -110,6 +119,7 @@ impl Gates {
 impl Hub {
     pub(crate) async fn gates(&self, kind: &Kind) -> Result<Gates, EngineError> {
         let reviews: Vec<Review> = self.store.reviews(true, 100_000).await?;
+        let asked = reviews.iter().map(|review| review.link.clone()).collect();
         let in_review = reviews
             .into_iter()
             .flat_map(|review| {
@@ -124,6 +134,7 @@ impl Hub {
         Ok(Gates {
             unread: self.unread(kind).await?,
             in_review,
+            asked,
         })
     }
 
@@ -273,7 +284,9 @@ impl Hub {
                 let follows = targets.into_iter();
                 return follows
                     .map(|(connection, stream, link)| {
-                        (connection, stream, deletes::debt(), Some(link))
+                        let mut debt = deletes::debt();
+                        debt.blocked = gates.keeps_back(link).then_some(ASKED);
+                        (connection, stream, debt, Some(link))
                     })
                     .collect();
             }
@@ -307,7 +320,12 @@ impl Hub {
                         create_blocked: gates.create(&entity.id, connection.id(), &stream.name),
                     };
                     let debt = emit::debt(entity, &target, &held, &|id| self.is_approved(id));
-                    debts.extend(debt.map(|debt| (connection, stream, debt, link)));
+                    debts.extend(debt.map(|mut debt| {
+                        if link.is_some_and(|link| gates.keeps_back(link)) {
+                            debt.blocked = Some(ASKED);
+                        }
+                        (connection, stream, debt, link)
+                    }));
                 }
             }
         }

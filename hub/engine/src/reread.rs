@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use concord_core::record::Change;
+use concord_core::state::LinkState;
 use concord_core::{Changeset, EntityId, Intent, Link, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::ReadKind;
@@ -32,6 +33,15 @@ impl Lane<'_> {
             let due = store.links_due(self.id(), self.name(), now, limit).await?;
             if due.is_empty() {
                 return Ok(());
+            }
+            let (merged, due): (Vec<_>, Vec<_>) = due
+                .into_iter()
+                .partition(|link| link.state == LinkState::Merged);
+            for link in merged {
+                self.follow(link, counts).await?;
+            }
+            if due.is_empty() {
+                continue;
             }
             let mut open = self.open_of(&due).await?;
             let ids: Vec<RemoteId> = due
@@ -66,7 +76,7 @@ impl Lane<'_> {
     }
 
     /// Links that were read before a call, as other hubs left them meanwhile.
-    async fn as_they_are_now(&self, links: Vec<Link>) -> Result<Vec<Link>, Stopped> {
+    pub(crate) async fn as_they_are_now(&self, links: Vec<Link>) -> Result<Vec<Link>, Stopped> {
         if self.hub.options.sharing.is_none() {
             return Ok(links);
         }

@@ -202,10 +202,15 @@ impl Hub {
         });
         let mut out = Changeset::durable();
         let changes = vec![(field.clone(), old, value)];
-        out.events.push(
-            self.decided(&entity.id, run, by, "decided".into(), changes)
-                .await?,
-        );
+        let mut event = self
+            .decided(&entity.id, run, by, "decided".into(), changes)
+            .await?;
+        if *choice == Choice::Remote {
+            // Whose record it is tells whose value it is, should the entity be
+            // taken apart.
+            event.link = Some(conflict.link.clone());
+        }
+        out.events.push(event);
         out.holds_cleared
             .push((conflict.entity.clone(), Some(field)));
         // Later conflicts of the same field are settled by the same decision.
@@ -308,6 +313,10 @@ impl Hub {
             return Err(EngineError::Refused(format!(
                 "match {id} is decided already"
             )));
+        }
+        if self.answer(&review, &verdict).await? {
+            review.verdict = Some(verdict);
+            return Ok(review);
         }
         if let Verdict::Link(entity) = &verdict {
             self.check_link(&review, entity).await?;

@@ -140,6 +140,7 @@ impl Hub {
         self.note_mappings().await?;
         self.note_identity(self.rng.as_ref()).await?;
         self.recover_alone().await?;
+        self.redirect_all().await?;
         self.read_all(request, run, &mut report).await?;
         self.match_all(run, &mut report).await?;
         if request.approve {

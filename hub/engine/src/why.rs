@@ -46,6 +46,8 @@ pub struct Write {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
+    /// Its number, by which a merge can be taken apart.
+    pub event: i64,
     pub at: Timestamp,
     pub time: String,
     pub by: String,
@@ -191,6 +193,7 @@ impl Hub {
             (old.clone(), new.clone())
         });
         Some(Step {
+            event: event.id,
             at: event.at,
             time: event.at.to_string(),
             by: self.name_of(&event.origin),

@@ -1,6 +1,7 @@
 //! A small world for stories: systems in memory behind the Connector port, a
 //! clock that a test moves, and the real engine on the real store.
 
+mod account;
 mod clock;
 mod faulty;
 mod ground;
@@ -26,6 +27,7 @@ use concord_sync::scene::Rules;
 use concord_sync::schemas;
 use concord_sync::scope::Filter;
 
+pub use account::Account;
 pub use clock::WorldClock;
 pub use faulty::{Death, Faulty};
 pub use ground::{Ground, OnFile, OnServer};
@@ -56,6 +58,8 @@ pub struct World<G> {
     directions: BTreeMap<String, Direction>,
     ways: BTreeMap<String, Ways>,
     debounces: BTreeMap<String, Duration>,
+    /// The companies of accounts that have a second stream.
+    companies: BTreeMap<String, Arc<System>>,
     pub ground: G,
 }
 
@@ -84,12 +88,28 @@ impl<G: Ground> World<G> {
             directions: BTreeMap::new(),
             ways: BTreeMap::new(),
             debounces: BTreeMap::new(),
+            companies: BTreeMap::new(),
             ground,
         }
     }
 
     pub fn map(&mut self, system: &str, mapping: &str) {
         self.mappings.insert(system.to_owned(), mapping.to_owned());
+    }
+
+    /// The account has companies as well; the mapping has to know of them.
+    pub fn with_companies(&mut self, system: &str) -> Arc<System> {
+        let name = format!("{system}-companies");
+        let companies = System::of_stream(
+            &name,
+            "companies",
+            Behaviour::default(),
+            Arc::clone(&self.clock),
+        );
+        let companies = Arc::new(companies);
+        self.companies
+            .insert(system.to_owned(), Arc::clone(&companies));
+        companies
     }
 
     pub fn filter(&mut self, system: &str, read: Filter, write: Filter) {
@@ -181,26 +201,38 @@ impl<G: Ground> World<G> {
                 .mappings
                 .get(&system.name)
                 .map_or(MAPPING, String::as_str);
-            let mut mapping = Mapping::parse(text, &schemas).unwrap();
-            let (name, mapping) = mapping.streams.pop_first().unwrap();
+            let mapping = Mapping::parse(text, &schemas).unwrap();
             let (read, write) = self.filters.get(&system.name).cloned().unwrap_or_default();
             let direction = self
                 .directions
                 .get(&system.name)
                 .copied()
                 .unwrap_or_default();
-            assert_eq!(name, system.caps().name);
-            let streams = vec![Stream::new(
-                system.caps(),
-                mapping,
-                direction,
-                true,
-                read,
-                write,
-            )];
+            let companies = self.companies.get(&system.name);
+            let all: Vec<&Arc<System>> = std::iter::once(system).chain(companies).collect();
+            let mut streams = Vec::new();
+            for (name, mapping) in mapping.streams {
+                let of = all.iter().find(|one| one.caps().name == name).unwrap();
+                let (read, write) = (read.clone(), write.clone());
+                streams.push(Stream::new(
+                    of.caps(),
+                    mapping,
+                    direction,
+                    true,
+                    read,
+                    write,
+                ));
+            }
+            let connector: Arc<dyn Connector> = match companies {
+                Some(companies) => Arc::new(Account {
+                    people: Arc::clone(system),
+                    companies: Arc::clone(companies),
+                }),
+                None => connector(system),
+            };
             connections.push(Connection {
                 row,
-                connector: connector(system),
+                connector,
                 streams,
                 ways: self.ways.get(&system.name).cloned().unwrap_or_default(),
             });

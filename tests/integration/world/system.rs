@@ -39,6 +39,7 @@ etags = true
 ordered-versions = true
 answer-is-record = true
 delete-feed = true
+merged-into = true
 404-means-gone = true
 create-safe = { unique-field = \"mail\" }
 batch-max = 4
@@ -63,6 +64,8 @@ struct Row {
     version: u64,
     modified: Timestamp,
     deleted: bool,
+    /// The record that it was made a part of; it counts as deleted then.
+    merged: Option<String>,
 }
 
 #[derive(Default)]
@@ -98,10 +101,19 @@ pub struct System {
 
 impl System {
     pub fn new(name: &str, behaviour: Behaviour, clock: Arc<WorldClock>) -> Self {
+        Self::of_stream(name, "people", behaviour, clock)
+    }
+
+    pub fn of_stream(
+        name: &str,
+        stream: &str,
+        behaviour: Behaviour,
+        clock: Arc<WorldClock>,
+    ) -> Self {
         let text = format!(
             "id = \"world\"\nname = \"World\"\nversion = \"1.0.0\"\ncontract = \"1.0.0\"\n\
              family = \"crm\"\nauth = {{ kind = \"none\" }}\negress = {{}}\n\
-             [[streams]]\nname = \"people\"\n{}",
+             [[streams]]\nname = \"{stream}\"\n{}",
             behaviour.caps
         );
         let manifest = Manifest::parse(&text).unwrap();
@@ -147,6 +159,13 @@ impl System {
         row.version = clock;
     }
 
+    /// A person makes one record a part of another.
+    pub fn merge(&self, id: &str, into: &str) {
+        self.delete(id);
+        let mut state = self.state();
+        state.rows.get_mut(id).unwrap().merged = Some(into.to_owned());
+    }
+
     /// A person brings a deleted record back.
     pub fn restore(&self, id: &str) {
         let mut state = self.state();
@@ -154,6 +173,7 @@ impl System {
         let clock = state.clock;
         let row = state.rows.get_mut(id).unwrap();
         row.deleted = false;
+        row.merged = None;
         row.version = clock;
     }
 
@@ -232,6 +252,7 @@ impl System {
             version,
             modified,
             deleted: false,
+            merged: None,
         };
         let row = state.rows.entry(id.to_owned()).or_insert(empty);
         for name in ["mail", "first", "last", "tel", "title", "tags"] {
@@ -397,7 +418,10 @@ impl Connector for System {
             .map(|(id, row)| match row.deleted {
                 true => Change::Gone {
                     id: RemoteId::new(id),
-                    absence: Absence::Tombstone,
+                    absence: match &row.merged {
+                        Some(into) => Absence::MergedInto(RemoteId::new(into)),
+                        None => Absence::Tombstone,
+                    },
                     at: None,
                 },
                 false => Change::Upsert(self.record(id, row)),

@@ -20,9 +20,13 @@ struct Books {
     entities: BTreeMap<i64, Entity>,
     links: Vec<Link>,
     in_review: BTreeSet<(i64, String)>,
+    /// Records of which nobody has said yet whose they are.
+    asked: BTreeSet<(i64, String)>,
     quarantined: BTreeSet<(i64, String)>,
     held: BTreeSet<(i64, String)>,
     failed: BTreeSet<(i64, i64)>,
+    /// Records with a write in doubt that nobody can see: entity, connection, id.
+    doubtful: BTreeSet<(i64, i64, String)>,
     /// Numbers in the log of conflicts and in reviews.
     logged: BTreeSet<u64>,
 }
@@ -44,14 +48,26 @@ impl Books {
         }
         let reviews = store.reviews(false, 10_000).await?;
         let mut in_review = BTreeSet::new();
+        let mut asked = BTreeSet::new();
         for review in &reviews {
             logged.extend(review.values.values().flat_map(tokens));
-            in_review.insert((review.link.connection.0, review.link.remote_id.to_string()));
+            let place = (review.link.connection.0, review.link.remote_id.to_string());
+            if review.verdict.is_none() {
+                asked.insert(place.clone());
+            }
+            in_review.insert(place);
         }
         let filter = IntentFilter::default();
-        let failed = store
-            .intents(&filter)
-            .await?
+        let intents = store.intents(&filter).await?;
+        let doubtful = intents
+            .iter()
+            .filter(|intent| intent.state == IntentState::InDoubt)
+            .filter_map(|intent| {
+                let id = intent.remote_id.as_ref()?.to_string();
+                Some((intent.entity.number, intent.connection.0, id))
+            })
+            .collect();
+        let failed = intents
             .into_iter()
             .filter(|intent| intent.state == IntentState::Failed)
             .map(|intent| (intent.entity.number, intent.connection.0))
@@ -78,9 +94,11 @@ impl Books {
             links: store.links_of(&ids).await?,
             entities,
             in_review,
+            asked,
             quarantined,
             held,
             failed,
+            doubtful,
             logged,
         })
     }
@@ -89,6 +107,14 @@ impl Books {
         self.links.iter().find(|link| {
             link.key.connection == id_of(system) && link.key.remote_id.as_str() == row.id
         })
+    }
+
+    /// Of two records that one customer has in a system, one is written after the
+    /// other: while a write to the first is in doubt, the second waits.
+    fn waits_for_twin(&self, entity: i64, place: &(i64, String)) -> bool {
+        let mut doubtful = self.doubtful.iter();
+        doubtful
+            .any(|(of, connection, id)| *of == entity && *connection == place.0 && *id != place.1)
     }
 
     fn is_held(&self, entity: i64, field: &str) -> bool {
@@ -223,7 +249,11 @@ fn known(world: &World, books: &Books, system: &System, row: &Row) {
         breaks(world, "P2", what);
         return;
     }
-    if entity.state != EntityState::Live || system.behaviour.direction == Direction::Read {
+    if entity.state != EntityState::Live
+        || system.behaviour.direction == Direction::Read
+        || books.asked.contains(&place)
+        || books.waits_for_twin(entity.id.number, &place)
+    {
         return;
     }
     for unit in Unit::ALL {
@@ -412,6 +442,14 @@ fn kept(world: &World, books: &Books) {
         ends.insert(entity.id.number, numbers.collect());
     }
     let mut ledger = lock(&world.town.ledger);
+    // What one wrote who was said to be another may stand with either.
+    let mut families: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
+    for number in ends.values().flatten() {
+        if let Some(token) = ledger.tokens.get(number) {
+            let family = ledger.family(token.human);
+            families.entry(family).or_default().insert(*number);
+        }
+    }
     let seen: Vec<_> = ledger.seen.iter().cloned().collect();
     let mut lost = Vec::new();
     for (system, id, unit, number) in seen {
@@ -423,8 +461,20 @@ fn kept(world: &World, books: &Books) {
         let Some(link) = link.filter(|link| link.state == LinkState::Live) else {
             continue;
         };
+        // Nor is it believed yet while a write to the customer's other record
+        // there is in doubt.
+        if books.waits_for_twin(link.entity.number, &(number_of.id(), id.clone())) {
+            continue;
+        }
         let Some(held) = ends.get(&link.entity.number) else {
             continue;
+        };
+        let human = ledger.tokens.get(&number).map(|token| token.human);
+        let of_family = human.and_then(|human| families.get(&ledger.family(human)));
+        let is_lone = human.is_none_or(|human| ledger.is_lone(human));
+        let held = match of_family {
+            Some(family) if !is_lone => family,
+            _ => held,
         };
         if held.contains(&number)
             || books.logged.contains(&number)
@@ -432,13 +482,12 @@ fn kept(world: &World, books: &Books) {
         {
             continue;
         }
-        let human = ledger.tokens.get(&number).map(|token| token.human);
         // The id of one of two such records may have become the other's.
         let moves = world.town.systems()[system].behaviour.id_moves;
         if moves && human.is_some_and(|human| ledger.doubled.contains(&human)) {
             continue;
         }
-        let emptied = human.is_some_and(|human| ledger.emptied.contains(&(human, unit)));
+        let emptied = human.is_some_and(|human| ledger.was_emptied(human, unit));
         let later = ledger.tokens.keys().copied().filter(|later| {
             *later > number && (held.contains(later) || books.logged.contains(later))
         });

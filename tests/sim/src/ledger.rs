@@ -40,6 +40,7 @@ pub(crate) struct Counts {
     pub conflicts: u64,
     pub matches: u64,
     pub merges: u64,
+    pub unmerges: u64,
     pub deletes: u64,
     pub decisions: u64,
 }
@@ -59,6 +60,7 @@ impl std::ops::AddAssign for Counts {
         self.conflicts += other.conflicts;
         self.matches += other.matches;
         self.merges += other.merges;
+        self.unmerges += other.unmerges;
         self.deletes += other.deletes;
         self.decisions += other.decisions;
     }
@@ -87,6 +89,12 @@ pub(crate) struct Ledger {
     pub asks: &'static str,
     /// The newest value of a person, per human and unit.
     pub latest: BTreeMap<(u32, Unit), BTreeMap<&'static str, Value>>,
+    /// Humans who were said to be one, at a system or at the hub, if only for a
+    /// time: what is written into a record of one may be the other's.
+    kin: BTreeMap<u32, u32>,
+    /// Humans of whose families somebody was taken apart again: what was empty
+    /// before is empty again.
+    parted: BTreeSet<u32>,
     pub broken: Vec<Broken>,
     pub counts: Counts,
 }
@@ -97,6 +105,45 @@ impl Ledger {
         let token = Token { human, parents };
         self.tokens.insert(self.next, token);
         self.next
+    }
+
+    /// The number of the newest value.
+    pub(crate) fn last(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) fn unite(&mut self, one: u32, two: u32) {
+        let (one, two) = (self.family(one), self.family(two));
+        if one != two {
+            self.kin.insert(one, two);
+        }
+    }
+
+    pub(crate) fn part(&mut self, human: u32) {
+        self.parted.insert(human);
+    }
+
+    /// One human for all of a family.
+    pub(crate) fn family(&self, mut human: u32) -> u32 {
+        while let Some(elder) = self.kin.get(&human) {
+            human = *elder;
+        }
+        human
+    }
+
+    /// Nobody was ever said to be this human, nor this human anybody.
+    pub(crate) fn is_lone(&self, human: u32) -> bool {
+        !self.kin.contains_key(&human) && !self.kin.values().any(|elder| *elder == human)
+    }
+
+    pub(crate) fn was_emptied(&self, human: u32, unit: Unit) -> bool {
+        let family = self.family(human);
+        let mut emptied = self.emptied.iter();
+        emptied.any(|(other, what)| *what == unit && self.family(*other) == family)
+            || self
+                .parted
+                .iter()
+                .any(|other| self.family(*other) == family)
     }
 
     pub(crate) fn see(&mut self, sighting: Sighting) {
@@ -149,10 +196,11 @@ impl Ledger {
 
     /// The marks of an emptiness that a hub brought: of all who emptied it.
     pub(crate) fn emptiness(&self, human: u32, unit: Unit) -> Vec<u64> {
-        self.empties
-            .get(&(human, unit))
-            .cloned()
-            .unwrap_or_default()
+        let family = self.family(human);
+        let of_family =
+            |(other, what): &(u32, Unit)| *what == unit && self.family(*other) == family;
+        let empties = self.empties.iter().filter(|(key, _)| of_family(key));
+        empties.flat_map(|(_, marks)| marks.clone()).collect()
     }
 
     /// P11: some person put this value there, in some system.
@@ -160,8 +208,7 @@ impl Ledger {
         if is_empty(value) {
             let unit = Unit::of_field(field);
             return unit.is_some_and(|unit| {
-                self.emptied.contains(&(human, unit))
-                    || unit == Unit::Tags && !self.untagged.is_empty()
+                self.was_emptied(human, unit) || unit == Unit::Tags && !self.untagged.is_empty()
             });
         }
         match value {

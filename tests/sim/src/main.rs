@@ -8,6 +8,7 @@ mod deed;
 mod ground;
 mod ledger;
 mod mortal;
+mod operator;
 mod race;
 mod run;
 mod shrink;

@@ -103,7 +103,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
                 "crashes": counts.crashes, "stalls": counts.stalls, "races": counts.races, "creates": counts.creates,
                 "updates": counts.updates, "refused": counts.refused, "doubts": counts.doubts,
                 "conflicts": counts.conflicts, "decisions": counts.decisions,
-                "matches": counts.matches, "merges": counts.merges, "deletes": counts.deletes,
+                "matches": counts.matches, "merges": counts.merges, "unmerges": counts.unmerges, "deletes": counts.deletes,
             })
         );
         return;
@@ -125,7 +125,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
     }
     println!(
         "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} races, {} creates, {} updates, \
-         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} deletes",
+         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} unmerges, {} deletes",
         counts.steps,
         counts.deeds,
         counts.syncs,
@@ -140,6 +140,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
         counts.decisions,
         counts.matches,
         counts.merges,
+        counts.unmerges,
         counts.deletes
     );
     println!("sim: {seeds} seeds, {} violations", failed.len());

@@ -18,6 +18,17 @@ pub(crate) enum Step {
     Sync(Sync),
     /// A person decides what is held and who is who, with this much chance.
     Decide(u64),
+    /// An operator says at the hub that two humans are one; the program may die.
+    Unite {
+        human: u32,
+        into: u32,
+        fate: Option<Fate>,
+    },
+    /// An operator takes one apart of those who were merged.
+    Part {
+        luck: u64,
+        fate: Option<Fate>,
+    },
     /// A field gets another rule.
     Rule(Unit, Rule),
 }
@@ -93,6 +104,9 @@ impl Story {
             last: None,
         };
         teller.tell();
+        if temper == Temper::Lively {
+            teller.operate(seed);
+        }
         let mut story = Self {
             seed,
             temper,
@@ -278,6 +292,36 @@ impl Teller {
         }
     }
 
+    /// An operator merges people and takes them apart again.  Drawn by itself, so
+    /// that a seed tells the same story otherwise.
+    fn operate(&mut self, seed: u64) {
+        let mut chance = fastrand::Rng::with_seed(seed ^ 0x0BE2_A702);
+        let is_sync = |step: &Step| matches!(step, Step::Sync(_));
+        let first = self.steps.iter().position(is_sync).unwrap_or(0);
+        let fate = |chance: &mut fastrand::Rng| match chance.u32(0..6) {
+            0 => Some(Fate::DiesBefore(chance.u64(1..=30))),
+            1 => Some(Fate::DiesAfter(chance.u64(1..=30))),
+            _ => None,
+        };
+        for _ in 0..chance.u32(0..=2) {
+            let at = chance.usize(first + 1..=self.steps.len());
+            let step = Step::Unite {
+                human: chance.u32(1..=self.humans),
+                into: chance.u32(1..=self.humans),
+                fate: fate(&mut chance),
+            };
+            self.steps.insert(at, step);
+            for _ in 0..chance.u32(0..=2) {
+                let at = chance.usize(at + 1..=self.steps.len());
+                let step = Step::Part {
+                    luck: chance.u64(..),
+                    fate: fate(&mut chance),
+                };
+                self.steps.insert(at, step);
+            }
+        }
+    }
+
     fn newcomer(&mut self, anywhere: bool) -> Deed {
         self.humans += 1;
         let mut systems = vec![self.home(self.humans)];
@@ -429,6 +473,22 @@ impl fmt::Display for Step {
             Step::Weather(system, weather) => write!(f, "at s{system}, {weather}"),
             Step::Pass(span) => write!(f, "{} s pass", span.as_secs_f64()),
             Step::Decide(_) => f.write_str("a person decides what waits for one"),
+            Step::Unite { human, into, fate } => {
+                write!(f, "the operator makes human {human} a part of human {into}")?;
+                write!(
+                    f,
+                    "{}",
+                    fate.map_or_else(String::new, |fate| format!(" ({fate:?})"))
+                )
+            }
+            Step::Part { fate, .. } => {
+                f.write_str("the operator takes somebody out again who was merged")?;
+                write!(
+                    f,
+                    "{}",
+                    fate.map_or_else(String::new, |fate| format!(" ({fate:?})"))
+                )
+            }
             Step::Rule(unit, rule) => {
                 write!(f, "conflicts of {} follow {rule:?}", unit.canonical())
             }

@@ -71,6 +71,12 @@ impl Town {
             .iter()
             .filter_map(|system| system.name_of(human))
             .collect();
+        let ledger = lock(&self.ledger);
+        let mut systems = self.systems().iter();
+        // What a hub entered and died over is nobody's yet.
+        if systems.any(|system| system.is_unheard_of(human, &ledger)) {
+            return false;
+        }
         let same = names.windows(2).all(|pair| pair[0] == pair[1]);
         names.len() == 1 || same && names.len() == self.systems().len()
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use concord_core::ports::{ConflictFilter, Store};
 use concord_core::schema::MergeRule;
-use concord_core::state::{ConnectionRow, Verdict};
+use concord_core::state::{ConnectionRow, EntityState, Verdict};
 use concord_core::{Changeset, ConnectionId, EntityId, FieldName, Kind};
 use concord_engine::config;
 use concord_engine::hub::{Connection, Options, Stream, Ways};
@@ -31,6 +31,7 @@ use crate::clock::lock;
 use crate::ground::{Database, Ground};
 use crate::ledger::{Broken, Counts};
 use crate::mortal::{Fate, Life, MortalStore, STILL};
+use crate::operator::Operator;
 use crate::story::{Rule, Step, Story, Sync};
 use crate::system::{Line, System};
 use crate::town::Town;
@@ -51,6 +52,7 @@ pub(crate) struct World {
     /// As they are now.
     rules: Mutex<BTreeMap<Unit, Rule>>,
     mappings: Vec<String>,
+    pub operator: Operator,
 }
 
 /// A drain that has not come to rest after so many runs never will.
@@ -94,6 +96,7 @@ impl World {
                 .iter()
                 .map(crate::behaviour::Behaviour::mapping)
                 .collect(),
+            operator: Operator::default(),
             town,
             story: story.clone(),
             database,
@@ -120,6 +123,8 @@ impl World {
             Step::Pass(span) => self.town.clock.advance(*span),
             Step::Sync(sync) => self.sync(sync).await?,
             Step::Decide(luck) => self.decide(*luck).await?,
+            Step::Unite { human, into, fate } => self.unite(*human, *into, *fate).await?,
+            Step::Part { luck, fate } => self.part(*luck, *fate).await?,
             Step::Rule(unit, rule) => {
                 lock(&self.rules).insert(*unit, *rule);
             }
@@ -128,7 +133,7 @@ impl World {
     }
 
     /// A fresh hub, as a process that has just been started.
-    async fn hub(
+    pub(crate) async fn hub(
         &self,
         store: Arc<dyn Store>,
         life: &Arc<Life>,
@@ -383,7 +388,7 @@ impl World {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.judge(&hub).await
+        self.judge(&hub, &mut chance).await
     }
 
     /// A value of the person's own.
@@ -424,7 +429,7 @@ impl World {
     }
 
     /// Says of every record in review who it is, which the person knows.
-    async fn judge(&self, hub: &Hub) -> Result<()> {
+    async fn judge(&self, hub: &Hub, chance: &mut fastrand::Rng) -> Result<()> {
         for review in self.store.reviews(true, 1_000).await? {
             if review.verdict.is_some() {
                 continue;
@@ -441,6 +446,19 @@ impl World {
                 if human.is_some() && self.human_of(candidate).await? == human {
                     verdict = Verdict::Link(candidate.clone());
                 }
+            }
+            // Whether two whom a system made one are one elsewhere, too, is a
+            // matter of opinion.
+            if let [lives, ended] = review.candidates.as_slice()
+                && self.state_of(ended).await? == Some(EntityState::MergedInto(lives.number))
+            {
+                verdict = match chance.u32(0..3) {
+                    0 => Verdict::Apart,
+                    _ => Verdict::Link(lives.clone()),
+                };
+            }
+            if let (Verdict::Apart, Some(human)) = (&verdict, human) {
+                lock(&self.town.ledger).part(human);
             }
             self.town
                 .tell(|| format!("a person says of {}: {verdict:?}", review.link.remote_id));

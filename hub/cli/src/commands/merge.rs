@@ -1,5 +1,7 @@
 //! `concord merge` and `concord unmerge`
 
+use std::str::FromStr;
+
 use anyhow::Result;
 use clap::Args;
 use concord_core::EntityId;
@@ -17,7 +19,8 @@ Example:
 
 The first lives on and keeps its values; the second fills its gaps, and what it
 loses is listed by `concord conflicts list`. The next sync brings it to every
-system. `concord unmerge person/77` takes it back.")]
+system. `concord unmerge person/77`, or the number of the event that it names,
+takes it back.")]
 pub struct MergeArguments {
     /// The one that lives on
     lives: EntityId,
@@ -32,15 +35,36 @@ pub struct MergeArguments {
 #[command(after_help = "\
 Example:
   concord unmerge person/77
+  concord unmerge 1204
 
-Both get the values back that they had before, with what people put into the
+The number is that of the merge's event, as `concord merge` and `concord why`
+show it. Also what a system of yours merged can be taken apart. Both get the values back that they had before, with what people put into the
 records of each since. The next sync brings it to every system.")]
 pub struct UnmergeArguments {
-    /// The one that became a part of another
-    other: EntityId,
+    /// The one that became a part of another, or the number of the merge's event
+    #[arg(value_name = "ENTITY|EVENT")]
+    merge: Merge,
     /// Who says so, for the record's story
     #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
     by: String,
+}
+
+/// Which merge: by who ended with it, or by its event.
+#[derive(Clone, Debug)]
+enum Merge {
+    Of(EntityId),
+    Event(i64),
+}
+
+impl FromStr for Merge {
+    type Err = <EntityId as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim_start_matches('#').parse() {
+            Ok(event) => Ok(Merge::Event(event)),
+            Err(_) => text.parse().map(Merge::Of),
+        }
+    }
 }
 
 pub async fn merge(cli: &Invocation, arguments: &MergeArguments) -> Result<Ending> {
@@ -59,10 +83,11 @@ pub async fn merge(cli: &Invocation, arguments: &MergeArguments) -> Result<Endin
             fields => format!("; given up of it: {}", fields.join(", ")),
         };
         format!(
-            "{} is a part of {} now, {}{lost}; the next sync brings it everywhere",
+            "{} is a part of {} now, {}{lost} (event {}); the next sync brings it everywhere",
             merged.other,
             merged.lives,
-            records(merged)
+            records(merged),
+            merged.event
         )
     })?;
     Ok(Ending::Fine)
@@ -74,7 +99,11 @@ pub async fn unmerge(cli: &Invocation, arguments: &UnmergeArguments) -> Result<E
         .hub(store.clone(), Reach::Records, String::new())
         .await?;
     let apart = lease::with(store.as_ref(), cli.clock.as_ref(), "unmerge", async || {
-        hub.unmerge(&arguments.other, &arguments.by).await
+        let other = match &arguments.merge {
+            Merge::Of(other) => other.clone(),
+            Merge::Event(event) => hub.merged_by(*event).await?,
+        };
+        hub.unmerge(&other, &arguments.by).await
     })
     .await?;
     cli.output.show(&apart, |apart| {

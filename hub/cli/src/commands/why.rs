@@ -113,12 +113,18 @@ fn holding(holding: &Holding) -> String {
 }
 
 fn step(step: &Step) -> String {
-    let Step { time, by, what, .. } = step;
+    let Step {
+        event,
+        time,
+        by,
+        what,
+        ..
+    } = step;
     if step.from.is_null() && step.to.is_null() {
-        return format!("{time} {by}: {what}");
+        return format!("{time} #{event} {by}: {what}");
     }
     format!(
-        "{time} {by}: {what}, {} → {}",
+        "{time} #{event} {by}: {what}, {} → {}",
         whole(&step.from),
         whole(&step.to)
     )

@@ -1,9 +1,9 @@
 //! A record that a page says is not there any more.
 
-use concord_core::RemoteId;
 use concord_core::ports::Sequence;
 use concord_core::record::Absence;
 use concord_core::state::{EntityState, Event, Link, LinkState, Origin, Review, Verdict};
+use concord_core::{EntityId, RemoteId};
 use concord_sync::absence::{self, Conclusion};
 
 use super::Page;
@@ -37,7 +37,8 @@ impl Page<'_> {
                 Some("cannot be seen any more; nothing says that it was deleted".to_owned())
             }
             Conclusion::Merged(into) => {
-                self.follow_merge(&link, into).await?;
+                self.follow_merge(&mut link, into).await?;
+                hub.drop_question(&link, self.out).await?;
                 Some(format!("merged into {into} at the system"))
             }
             Conclusion::Hidden | Conclusion::Confirm { .. } => None,
@@ -78,41 +79,55 @@ impl Page<'_> {
     }
 
     /// Merged into a record that nobody knows yet: the link moves there, and is
-    /// read at once.  One that is linked already stands for itself.
-    async fn follow_merge(&mut self, link: &Link, into: &RemoteId) -> Result<(), EngineError> {
+    /// read at once.  Where that record has an entity of its own, the two become
+    /// one when what is due is looked at.
+    async fn follow_merge(&mut self, link: &mut Link, into: &RemoteId) -> Result<(), EngineError> {
         let hub = self.of.lane.hub;
         let ids = std::slice::from_ref(into);
         let known = hub
             .store
             .links(self.of.lane.id(), &self.of.lane.stream.name, ids)
             .await?;
-        if let Some(other) = known.first() {
-            return self.claim(link, other).await;
-        }
-        if self.before.links.contains_key(into) {
+        let is_new = known.is_empty() && !self.before.links.contains_key(into);
+        if is_new && *into != link.key.remote_id {
+            hub.note_move(&link.key, into).await?;
+            let mut moved = link.clone();
+            moved.key.remote_id = into.clone();
+            moved.state = LinkState::Live;
+            moved.version = None;
+            moved.again_at = Some(hub.clock.now());
+            moved.missing_since = None;
+            self.moved.insert(into.clone());
+            self.before.links.insert(into.clone(), moved);
             return Ok(());
         }
-        let mut moved = link.clone();
-        moved.key.remote_id = into.clone();
-        moved.state = LinkState::Live;
-        moved.version = None;
-        moved.again_at = Some(hub.clock.now());
-        moved.missing_since = None;
-        self.moved.insert(into.clone());
-        self.before.links.insert(into.clone(), moved);
+        if let Some(other) = known.first()
+            && (self.is_one(link, other) || self.claim(link, other).await?)
+        {
+            return Ok(());
+        }
+        hub.mark(link, into).await?;
+        link.again_at = Some(hub.clock.now());
         Ok(())
+    }
+
+    /// Both are records of one entity already, and the second is there.
+    fn is_one(&self, link: &Link, other: &Link) -> bool {
+        other.entity == link.entity && other.state == LinkState::Live && other.key != link.key
     }
 
     /// The record was seen under its new id before anybody said whose it was: as
     /// long as it has not been matched, it is the one that went there.
-    async fn claim(&mut self, link: &Link, other: &Link) -> Result<(), EngineError> {
+    async fn claim(&mut self, link: &Link, other: &Link) -> Result<bool, EngineError> {
         let hub = self.of.lane.hub;
-        let ids = std::slice::from_ref(&other.entity);
-        let Some(entity) = hub.store.entities(ids).await?.pop() else {
-            return Ok(());
+        let ids = [other.entity.clone(), link.entity.clone()];
+        let entities = hub.store.entities(&ids).await?;
+        let of = |id: &EntityId| entities.iter().find(|entity| entity.id == *id);
+        let (Some(entity), Some(known)) = (of(&other.entity), of(&link.entity)) else {
+            return Ok(false);
         };
-        if entity.state != EntityState::Unmatched || other.entity == link.entity {
-            return Ok(());
+        if entity.state != EntityState::Unmatched || known.state != EntityState::Live {
+            return Ok(false);
         }
         self.out.reviews.push(Review {
             id: hub.numbers.next(&Sequence::Review).await?,
@@ -124,7 +139,7 @@ impl Page<'_> {
             at: hub.clock.now(),
             verdict: Some(Verdict::Link(link.entity.clone())),
         });
-        Ok(())
+        Ok(true)
     }
 
     /// Links that moved to a record which this page did not show: it is read at

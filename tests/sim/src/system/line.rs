@@ -8,8 +8,8 @@ use concord_core::ports::{Clock as _, Connector, IntentFilter, Store};
 use concord_core::record::{
     Action, Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
 };
-use concord_core::state::{Intent, IntentState};
-use concord_core::{Fault, Fields, IntentId, Manifest, RemoteId, StreamName};
+use concord_core::state::{Intent, IntentState, LinkState};
+use concord_core::{EntityId, Fault, Fields, IntentId, Manifest, RemoteId, StreamName};
 
 use super::System;
 use crate::behaviour::Versions;
@@ -185,12 +185,16 @@ impl Line {
     }
 
     /// What a person deleted does not come back through a hub that knew it.
-    async fn stays_deleted(&self, op: &Op, store: &dyn Store) {
+    /// Somebody whom a system made a part of another, and whom a second system
+    /// knows only by what is the other's no more, is somebody new.
+    async fn stays_deleted(&self, op: &Op, of: &EntityId, store: &dyn Store) {
         let town = self.system.town();
         let deleted = self.system.deleted_like(op);
         let stream = StreamName::new("people");
         let links = store.links(id_of(&self.system), &stream, &deleted).await;
-        if let Some(link) = links.unwrap_or_default().first() {
+        let mut links = links.unwrap_or_default().into_iter();
+        let known = links.find(|link| link.state != LinkState::Merged || link.entity == *of);
+        if let Some(link) = known {
             let what = format!(
                 "{}: {} was deleted by a person and comes back",
                 self.system.name, link.key.remote_id
@@ -232,7 +236,7 @@ impl Line {
             );
         }
         if op.action == Action::Create {
-            self.stays_deleted(op, store.as_ref()).await;
+            self.stays_deleted(op, &intent.entity, store.as_ref()).await;
         }
         let holds = store.holds(std::slice::from_ref(&intent.entity)).await;
         let is_race = town.clock.racers.is_race();

@@ -205,6 +205,20 @@ impl System {
         Some(format!("{} {} {}", fields["first"], fields["last"], fields["mail"]).to_lowercase())
     }
 
+    /// A hub entered the human here, and none has written down that it is so.
+    pub(crate) fn is_unheard_of(&self, human: u32, ledger: &Ledger) -> bool {
+        let state = self.state();
+        let Some(at) = Self::find_live(&state, human) else {
+            return false;
+        };
+        let row = &state.rows[at];
+        let was_seen = |number: &u64| {
+            let sighting = (self.number, row.id.clone(), Unit::Mail, *number);
+            ledger.seen.contains(&sighting)
+        };
+        row.by_hub && !tokens(&row.now().fields["mail"]).iter().all(was_seen)
+    }
+
     pub(crate) fn add(&self, human: u32, identity: &[(Unit, u64)], with_more: bool) {
         let mut state = self.state();
         if state.rows.iter().any(|row| row.human == human) {
@@ -476,7 +490,13 @@ impl System {
         if from == to {
             return;
         }
-        lock(&self.town().ledger).counts.merges += 1;
+        let town = self.town();
+        let mut ledger = lock(&town.ledger);
+        ledger.counts.merges += 1;
+        if self.behaviour.merged_into {
+            ledger.unite(human, into);
+        }
+        drop(ledger);
         let id = state.rows[to].id.clone();
         state.rows[from].was_deleted = true;
         self.change(&mut state, from, |_, presence| {
