@@ -1,6 +1,6 @@
 //! The port `Store`, on statements and a database.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use concord_core::changeset::MatchKey;
@@ -24,9 +24,20 @@ use crate::tables::lease::What;
 use crate::tables::{conflict, entity, event, intent, lease, link, review, setup, waiting};
 use crate::{counts, tables};
 
-/// The fence of a store that passed its lease on: nobody's, so that it writes
-/// nothing.
-const PASSED: i64 = -1;
+/// The fence of no lease.
+const NOBODYS: i64 = -1;
+
+/// The lease that guards a store's writes.
+#[derive(Clone)]
+enum Guard {
+    /// Nobody asked for one.
+    None,
+    /// It was passed on: nothing is written until it is taken again.
+    Passed,
+    /// Its fence alone would do, if a server that crashed could not forget the
+    /// last of them and hand it out twice.
+    Held { fence: i64, owner: Arc<str> },
+}
 
 /// Who holds the lease of a database whose records live elsewhere.
 pub(crate) const MOVED: &str = "moved to ";
@@ -35,8 +46,7 @@ pub(crate) const MOVED: &str = "moved to ";
 pub struct SqlStore {
     pub(crate) database: Database,
     pub(crate) tenant: TenantId,
-    /// The fence of the lease that this store took; 0 while it holds none.
-    fence: AtomicI64,
+    guard: Mutex<Guard>,
 }
 
 impl SqlStore {
@@ -66,7 +76,7 @@ impl SqlStore {
         Self {
             database,
             tenant,
-            fence: AtomicI64::new(0),
+            guard: Mutex::new(Guard::None),
         }
     }
 
@@ -88,6 +98,15 @@ impl SqlStore {
             .collect()
     }
 
+    /// What guards writes, and what takes its place.
+    fn held(&self, next: Option<Guard>) -> Guard {
+        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        match next {
+            Some(next) => std::mem::replace(&mut guard, next),
+            None => guard.clone(),
+        }
+    }
+
     /// Writes behind the fence: a hub that was asleep while another took the
     /// lease over writes nothing.
     pub(crate) async fn write_fenced(
@@ -107,8 +126,11 @@ impl SqlStore {
 
     /// Answers with a row while this hub may write.
     fn guard(&self) -> Option<Statement> {
-        let fence = self.fence.load(Ordering::Acquire);
-        (fence != 0).then(|| lease::still_held(self.tenant, fence))
+        match self.held(None) {
+            Guard::None => None,
+            Guard::Passed => Some(lease::still_held(self.tenant, NOBODYS, "")),
+            Guard::Held { fence, owner } => Some(lease::still_held(self.tenant, fence, &owner)),
+        }
     }
 
     /// Begins a long transaction behind the fence.
@@ -175,11 +197,12 @@ impl Store for SqlStore {
         let statement = lease::take(self.tenant, &What::Writer, owner, now, until);
         match self.write_number(statement).await? {
             Some(fence) => {
+                let owner = Arc::from(owner);
+                let before = self.held(Some(Guard::Held { fence, owner }));
                 // Held all the time, the lease keeps its fence.  Another had it
                 // meanwhile, and what was read before it is not true any more.
-                let known = self.fence.swap(fence, Ordering::AcqRel);
-                if known > 0 && known != fence {
-                    self.fence.store(PASSED, Ordering::Release);
+                if matches!(before, Guard::Held { fence: known, .. } if known != fence) {
+                    self.held(Some(Guard::Passed));
                     return Err(StoreError::Busy {
                         owner: "another hub, which took over meanwhile".into(),
                     });
@@ -191,13 +214,13 @@ impl Store for SqlStore {
     }
 
     async fn release(&self, owner: &str) -> Result<(), StoreError> {
-        self.fence.store(0, Ordering::Release);
+        self.held(Some(Guard::None));
         let statement = lease::release(self.tenant, owner);
         self.write_number(statement).await.map(drop)
     }
 
     async fn pass(&self, owner: &str) -> Result<(), StoreError> {
-        self.fence.store(PASSED, Ordering::Release);
+        self.held(Some(Guard::Passed));
         let statement = lease::release(self.tenant, owner);
         self.write_number(statement).await.map(drop)
     }
@@ -223,7 +246,10 @@ impl Store for SqlStore {
     ) -> Result<bool, StoreError> {
         let what = What::Connection(connection);
         let statement = lease::keep(self.tenant, &what, fence, until);
-        Ok(self.write_number(statement).await?.is_some())
+        // A server that crashed and forgot it would give the claim away while
+        // its owner still sends.
+        let rows = self.database.write(None, vec![statement], true).await?;
+        Ok(first_number(rows.unwrap_or_default())?.is_some())
     }
 
     async fn unclaim(&self, connection: ConnectionId, fence: i64) -> Result<(), StoreError> {

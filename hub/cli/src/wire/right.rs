@@ -41,6 +41,7 @@ impl Right {
         let usual = Terms::default();
         let terms = Terms {
             claim,
+            turn: usual.turn.min(claim / 2),
             request: usual.request.min(claim / 2),
             ..usual
         };

@@ -66,11 +66,13 @@ pub(crate) fn holder(tenant: TenantId) -> Statement {
 }
 
 /// Answers with a row while the lease with this fence is still the last one.
-pub(crate) fn still_held(tenant: TenantId, fence: i64) -> Statement {
+pub(crate) fn still_held(tenant: TenantId, fence: i64, owner: &str) -> Statement {
     let mut params = named(tenant, &What::Writer);
     params.int(fence);
+    params.text(owner);
     Statement::new(
-        "SELECT fence FROM leases WHERE tenant_id = $1 AND name = $2 AND fence = $3",
+        "SELECT fence FROM leases \
+         WHERE tenant_id = $1 AND name = $2 AND fence = $3 AND owner = $4",
         params,
     )
 }

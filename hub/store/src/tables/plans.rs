@@ -92,7 +92,7 @@ fn reads() -> Vec<Statement> {
         setup::streams(TENANT, one),
         setup::document(TENANT, "config"),
         lease::holder(TENANT),
-        lease::still_held(TENANT, 1),
+        lease::still_held(TENANT, 1, "me"),
     ];
     for many in [
         entity::by_id(TENANT, &people),
