@@ -79,6 +79,17 @@ text_name! {
     RemoteId
 }
 
+/// In bytes. Ids and match keys stand in the keys of tables, and the index of a
+/// PostgreSQL takes 2,704 bytes an entry, which may hold two of them.
+pub const LONGEST_KEY: usize = 1_000;
+
+impl RemoteId {
+    /// Whether the state can hold it.
+    pub fn is_too_long(&self) -> bool {
+        self.as_str().len() > LONGEST_KEY
+    }
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -14,6 +14,7 @@ use concord_sync::observe::{Read, ReadKind};
 use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::outbox::{Job, Sender};
+use crate::page::too_long;
 use crate::pull::Stopped;
 use crate::references::Known;
 
@@ -43,6 +44,12 @@ impl Sender<'_> {
                     "the connector gave no outcome".into(),
                 ))
             });
+            let outcome = match outcome {
+                Outcome::Applied(answer) if answer.id.is_too_long() => {
+                    Outcome::Failed(Fault::bug(too_long(&answer.id)))
+                }
+                usual => usual,
+            };
             match outcome {
                 Outcome::Applied(_) if takes_away(&job.intent) => {
                     self.take_deleted(job, "deleted there", &mut out).await?;

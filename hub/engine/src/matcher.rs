@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use concord_core::changeset::MatchKey;
+use concord_core::names::LONGEST_KEY;
 use concord_core::ports::{Sequence, Store};
 use concord_core::record::RemoteRecord;
 use concord_core::state::{Entity, EntityState, Link, LinkState, Review, Verdict};
@@ -238,6 +239,8 @@ impl Hub {
             key,
             entity: entity.id.number,
         }));
+        // So long a value identifies nobody.
+        keys.retain(|key| key.key.len() <= LONGEST_KEY);
         keys
     }
 

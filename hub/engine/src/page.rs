@@ -4,6 +4,7 @@ mod gone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use concord_core::names::LONGEST_KEY;
 use concord_core::ports::Sequence;
 use concord_core::record::{Absence, Change, RemoteRecord};
 use concord_core::state::{EntityState, Link, LinkKey, LinkState, Quarantined};
@@ -77,6 +78,7 @@ impl PageOf<'_> {
         memory: &mut Memory,
         out: &mut Changeset,
     ) -> Result<PageCounts, EngineError> {
+        let changes: Vec<Change> = changes.into_iter().map(usable).collect();
         let mut before = Before::look_up(self.lane, &changes, memory).await?;
         if self.due.is_some() {
             let due = |link: &&mut Link| link.again_at.is_some() && link.again_at <= self.due;
@@ -147,6 +149,39 @@ impl PageOf<'_> {
         }
         Ok(())
     }
+}
+
+/// A record whose id the state cannot hold is the system's fault, and the other
+/// records of its page are not kept waiting by it.
+fn usable(change: Change) -> Change {
+    let is_too_long = change.id().is_some_and(RemoteId::is_too_long);
+    match change {
+        Change::Gone {
+            id,
+            absence: Absence::MergedInto(into),
+            at,
+        } if into.is_too_long() => Change::Gone {
+            id,
+            absence: Absence::Hidden,
+            at,
+        },
+        Change::Upsert(record) if is_too_long => Change::Malformed {
+            id: None,
+            reason: too_long(&record.id),
+            raw: record.id.to_string(),
+        },
+        Change::Malformed { reason, raw, .. } if is_too_long => Change::Malformed {
+            id: None,
+            reason,
+            raw,
+        },
+        other => other,
+    }
+}
+
+pub(crate) fn too_long(id: &RemoteId) -> String {
+    let length = id.as_str().len();
+    format!("its id has {length} bytes, and more than {LONGEST_KEY} cannot be kept")
 }
 
 struct Page<'a> {

@@ -48,6 +48,11 @@ impl Absorbed {
 
     pub(crate) fn note(&mut self, link: &Link, lens: &Lens, fault: LensFault) {
         match fault {
+            LensFault::Waits { id, .. } if id.is_too_long() => {
+                let length = id.as_str().len();
+                let what = format!("it refers to an id of {length} bytes, which none has");
+                self.unfit.push((lens.field.clone(), what));
+            }
             LensFault::Waits { stream, id, .. } => self.waiting.push(Waiting {
                 link: link.key.clone(),
                 field: lens.field.clone(),

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use concord_core::Fault;
-use concord_core::ports::Clock;
+use concord_core::chance::Seeded;
+use concord_core::ports::{Clock, Rng, Store};
 use serde_json::{Value, json};
 
 use super::World;
@@ -199,4 +200,30 @@ async fn what_nobody_can_read_is_not_written_over_and_stops_no_other_field() {
         let titles = [("a", a), ("b", b)].map(|(name, id)| world.system(name).value(id, "title"));
         assert_eq!(titles[0], titles[1]);
     }
+}
+
+#[tokio::test]
+async fn an_endless_id_or_address_stops_no_other_record() {
+    let world = World::new(&["a", "b"]);
+    // Nothing in it repeats, so that no database can make it short.
+    let chance = Seeded::new(1);
+    let endless: String = (0..250)
+        .map(|_| format!("{:016x}", chance.next_u64()))
+        .collect();
+    let a = world.system("a");
+    a.edit(&endless, person(7));
+    a.add(person(1));
+    a.add(json!({"mail": format!("{endless}@example.com"), "first": "Long", "last": "Lee"}));
+    a.add(person(2));
+    let report = world.approve().await;
+    assert!(!report.failed(), "{report:#?}");
+    let read = &report.streams["a/people"].read;
+    assert_eq!((read.new, read.quarantined), (3, 1), "{report:#?}");
+    let held = world.store().await.quarantined(10).await.unwrap();
+    assert!(held[0].reason.contains("4000 bytes"), "{held:?}");
+    assert_eq!(world.system("b").ids().len(), 3);
+    // It is looked at each time, and there is nothing to do.
+    world.writes();
+    world.sync().await;
+    assert_eq!(world.writes(), 0);
 }
