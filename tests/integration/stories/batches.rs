@@ -177,7 +177,10 @@ async fn a_record_that_is_typed_in_waits_until_it_rests() {
 
 #[tokio::test]
 async fn what_nobody_can_read_is_not_written_over_and_stops_no_other_field() {
-    for caps in [HONEST, "answer-is-record = true\n404-means-gone = true\n"] {
+    let without_versions = "read = true\ncreate = true\nupdate = true\nanswer-is-record = true\n\
+                            create-safe = { unique-field = \"mail\" }\n404-means-gone = true\n\
+                            batch-max = 4\nfetch-max = 10\n";
+    for caps in [HONEST, without_versions] {
         let b = Behaviour {
             caps,
             ..Behaviour::default()

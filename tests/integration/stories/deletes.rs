@@ -14,7 +14,7 @@ use super::World;
 use crate::world::{Behaviour, HONEST};
 
 fn deletable(more: &str) -> Behaviour {
-    let caps = format!("{HONEST}delete = true\nmerged-into = true\n{more}");
+    let caps = format!("{HONEST}delete = true\n{more}");
     Behaviour {
         caps: Box::leak(caps.into_boxed_str()),
         ..Behaviour::default()

@@ -18,7 +18,7 @@ fn ann() -> Value {
 
 /// Ann at three systems, and Bob, whom nobody keeps out.
 async fn agreed() -> (World, Vec<String>) {
-    let caps = format!("{HONEST}delete = true\nmerged-into = true\n");
+    let caps = format!("{HONEST}delete = true\n");
     let behaviour = Behaviour {
         caps: Box::leak(caps.into_boxed_str()),
         ..Behaviour::default()

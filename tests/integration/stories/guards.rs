@@ -20,7 +20,7 @@ fn most(count: u64) -> Limit {
 /// Twenty people in both systems; `b` has these guards, and `a`'s deletes are
 /// carried on.
 async fn twenty(guards: Guards) -> (World, Vec<[String; 2]>) {
-    let caps = format!("{HONEST}delete = true\nmerged-into = true\n");
+    let caps = format!("{HONEST}delete = true\n");
     let behaviour = Behaviour {
         caps: Box::leak(caps.into_boxed_str()),
         ..Behaviour::default()

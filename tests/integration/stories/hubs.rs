@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::World;
-use crate::world::{Behaviour, Death, Faulty, Passage, Stop};
+use crate::world::{Behaviour, Death, Faulty, Passage, Stop, breathe};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -213,7 +213,7 @@ async fn stands_still(write: i64, sent_first: bool) -> bool {
             if other_stop.stopped.load(Ordering::SeqCst) {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            breathe(Duration::from_millis(1)).await;
         }
         for _ in 0..2 {
             two.together(&["one", "two"]).await;

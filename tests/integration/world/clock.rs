@@ -93,7 +93,13 @@ impl Clock for WorldClock {
             if over {
                 return;
             }
-            tokio::time::sleep(Duration::from_micros(200)).await;
+            breathe(Duration::from_micros(200)).await;
         }
     }
+}
+
+/// Lets the other hubs of a world work for a moment of real time.
+#[expect(clippy::disallowed_methods, reason = "hubs share threads and no clock")]
+pub async fn breathe(span: Duration) {
+    tokio::time::sleep(span).await;
 }

@@ -28,7 +28,7 @@ use concord_sync::schemas;
 use concord_sync::scope::Filter;
 
 pub use account::Account;
-pub use clock::WorldClock;
+pub use clock::{WorldClock, breathe};
 pub use faulty::{Death, Faulty};
 pub use ground::{Ground, OnFile, OnServer};
 pub use passage::{Passage, Stop};
