@@ -36,7 +36,7 @@ const MEMBERS: &[&str] = &[
     "tests/sim",
 ];
 /// A mutant that so many worlds do not find is not caught.
-const SEEDS: &str = "600";
+const SEEDS: &str = "400";
 /// One that makes the engine run for ever is caught by that.
 const PATIENCE: Duration = Duration::from_secs(300);
 
