@@ -30,5 +30,12 @@ CONFIGURATION
     exit 1
 }
 echo ready
-cat >/dev/null
+# A line is a word for pg_ctl, and is answered when it is done.
+while read -r word; do
+    case $word in
+    stop) "$programs/pg_ctl" --pgdata="$folder/data" --mode=immediate --silent stop ;;
+    start) "$programs/pg_ctl" --pgdata="$folder/data" --log="$folder/server.log" --wait --silent start ;;
+    esac
+    echo "$word"
+done
 "$programs/pg_ctl" --pgdata="$folder/data" --mode=immediate --silent stop

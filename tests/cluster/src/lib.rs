@@ -4,10 +4,10 @@
 //! `cargo xtask test` starts one for all test binaries and names it in
 //! `CONCORD_TEST_POSTGRES`; a binary that finds no name starts its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -36,6 +36,7 @@ pub struct Cluster {
     child: Child,
     /// Its end tells the child to stop.
     stdin: Option<ChildStdin>,
+    said: Option<BufReader<ChildStdout>>,
     address: String,
 }
 
@@ -53,11 +54,10 @@ impl Cluster {
             .stdout(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
         let stdin = child.stdin.take();
+        let mut said = child.stdout.take().map(BufReader::new);
         let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout)
-                .read_line(&mut line)
-                .map_err(failed)?;
+        if let Some(said) = &mut said {
+            said.read_line(&mut line).map_err(failed)?;
         }
         if line.trim() != "ready" {
             let end = child.wait().map_err(failed)?;
@@ -66,8 +66,38 @@ impl Cluster {
         Ok(Self {
             child,
             stdin,
+            said,
             address: format!("127.0.0.1:{port}"),
         })
+    }
+
+    /// The server is cut off in the middle of whatever it does, as by a crash of
+    /// its machine's memory, and refuses connections.
+    pub fn stop(&mut self) -> Result<(), Fault> {
+        self.tell("stop")
+    }
+
+    /// It is there again, on the same port, with what was committed.
+    pub fn start_again(&mut self) -> Result<(), Fault> {
+        self.tell("start")
+    }
+
+    fn tell(&mut self, word: &str) -> Result<(), Fault> {
+        let failed = |error: std::io::Error| Fault::Start(error.to_string());
+        let mut line = String::new();
+        if let (Some(stdin), Some(said)) = (&mut self.stdin, &mut self.said) {
+            writeln!(stdin, "{word}").map_err(failed)?;
+            said.read_line(&mut line).map_err(failed)?;
+        }
+        if line.trim() != word {
+            return Err(Fault::Start(format!("its keeper said {line:?} to {word}")));
+        }
+        Ok(())
+    }
+
+    /// Makes a database in this cluster.
+    pub fn database(&self) -> Result<Database, Fault> {
+        database_in(&self.address)
     }
 
     /// What [`VARIABLE`] is to hold.
@@ -97,16 +127,19 @@ pub struct Database {
 
 /// Makes a database in the cluster of this run.
 pub fn database() -> Result<Database, Fault> {
+    database_in(&address()?)
+}
+
+fn database_in(address: &str) -> Result<Database, Fault> {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    let address = address()?;
     // Other test binaries make theirs in the same cluster.
     let process = std::process::id();
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let name = format!("concord_{process}_{number}");
     let text = format!("CREATE ROLE owner_{name} LOGIN CREATEROLE PASSWORD 'owner'");
-    sql(&address, &text)?;
+    sql(address, &text)?;
     sql(
-        &address,
+        address,
         &format!("CREATE DATABASE {name} OWNER owner_{name}"),
     )?;
     let url = |user: String| format!("postgres://{user}@{address}/{name}");

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::office::Office;
+use super::program::Program;
 
 const PEOPLE: usize = 60;
 /// Held back that long, an answer is often still on its way when the hub dies.
@@ -20,6 +21,32 @@ const LATENCY: Duration = Duration::from_millis(15);
 const AT_ONCE: usize = 12;
 /// A life whose writes are still in doubt after so many runs has gone wrong.
 const RUNS: usize = 6;
+
+/// Where the state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    File,
+    Server,
+}
+
+impl Base {
+    fn office(self) -> Office {
+        let program = match self {
+            Base::File => Program::new(),
+            Base::Server => Program::on_server(&concord_cluster::database().unwrap()),
+        };
+        Office::with(program, PEOPLE, LATENCY)
+    }
+
+    /// What a dead hub had is free the sooner: nobody else can tell that it is
+    /// dead.
+    fn options(self) -> &'static str {
+        match self {
+            Base::File => "",
+            Base::Server => " --lease 10",
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Moment {
@@ -47,21 +74,22 @@ struct Lived {
     ends: Vec<usize>,
 }
 
-fn live(plan: &[Moment]) -> Lived {
-    let office = Office::new(PEOPLE, LATENCY);
+fn live(base: Base, plan: &[Moment]) -> Lived {
+    let office = base.office();
     office.apply();
     let mut deaths = 0;
     let mut since = 0;
     let mut ends = Vec::new();
     for (work, line) in LIFE {
         work(&office);
+        let line = format!("{line}{}", base.options());
         let mut settled = false;
         for _ in 0..RUNS {
             let death = plan.get(deaths).map(|moment| Moment {
                 events: since + moment.events,
                 ..*moment
             });
-            let Some(report) = run(&office, line, death) else {
+            let Some(report) = run(&office, &line, death) else {
                 deaths += 1;
                 since = office.events.count();
                 continue;
@@ -135,8 +163,8 @@ fn draw(seed: u64, moments: &[(usize, Duration)]) -> Vec<Moment> {
 }
 
 /// The hub of each seed dies once, and every second one's successor too.
-pub fn check(seeds: Range<u64>) {
-    let unbroken = live(&[]);
+pub fn check(base: Base, seeds: Range<u64>) {
+    let unbroken = live(base, &[]);
     let expect = unbroken.office.holdings();
     let moments = moments(&unbroken);
     assert!(moments.len() > 30, "too little happens to say anything");
@@ -151,7 +179,7 @@ pub fn check(seeds: Range<u64>) {
                         return;
                     };
                     let plan = draw(seed, &moments);
-                    let life = live(&plan);
+                    let life = live(base, &plan);
                     *deaths.lock().unwrap() += life.deaths.min(1);
                     judge(&life.office, &expect, &format!("seed {seed}, {plan:?}"));
                 }
@@ -186,5 +214,10 @@ fn judge(office: &Office, expect: &[String], which: &str) {
 
 #[test]
 fn a_hub_that_is_killed_anywhere_loses_and_doubles_nothing() {
-    check(0..12);
+    check(Base::File, 0..18);
+}
+
+#[test]
+fn a_hub_that_is_killed_anywhere_loses_and_doubles_nothing_on_a_server() {
+    check(Base::Server, 0..12);
 }

@@ -5,3 +5,4 @@ mod bad_input;
 pub mod kill;
 pub mod office;
 pub mod program;
+mod server_gone;

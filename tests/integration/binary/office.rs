@@ -75,6 +75,10 @@ pub struct Office {
 
 impl Office {
     pub fn new(people: usize, latency: Duration) -> Self {
+        Self::with(Program::new(), people, latency)
+    }
+
+    pub fn with(mut program: Program, people: usize, latency: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -95,7 +99,6 @@ impl Office {
                 "fieldType": "select", "groupName": "contactinformation", "options": options,
             }),
         );
-        let mut program = Program::new();
         program.set("HUBSPOT_TOKEN", "the-key-to-hubspot");
         program.set("MAILCHIMP_TOKEN", "the-key-to-mailchimp");
         Self {

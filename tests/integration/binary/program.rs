@@ -105,6 +105,18 @@ impl Program {
         program
     }
 
+    /// A folder, with an empty database on a PostgreSQL.
+    pub fn on_server(database: &concord_cluster::Database) -> Self {
+        let mut program = Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: BTreeMap::new(),
+        };
+        program.set("CONCORD_DB", &database.hub);
+        program.set("CONCORD_DB_OWNER", &database.owner);
+        program.run("db setup").fine();
+        program
+    }
+
     pub fn set(&mut self, variable: &str, text: &str) {
         self.variables.insert(variable.to_owned(), text.to_owned());
     }
