@@ -291,13 +291,13 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Entity>, StoreError>;
-    /// Entities in state `Unmatched`, in order of their numbers.
-    async fn unmatched_entities(
+    /// Records of entities in state `Unmatched`, with those entities, in no
+    /// order: all, or so many of them.
+    async fn unmatched_records(
         &self,
         kind: &Kind,
-        after: i64,
         limit: u32,
-    ) -> Result<Vec<Entity>, StoreError>;
+    ) -> Result<Vec<(LinkKey, EntityId)>, StoreError>;
     /// Live entities that emit has to look at, in order of their numbers.
     async fn dirty_entities(
         &self,
@@ -329,6 +329,14 @@ pub trait Store: Send + Sync {
         after: Option<&RemoteId>,
         limit: u32,
     ) -> Result<Vec<Link>, StoreError>;
+    /// The records of a stream in order of their remote ids, with whose they are.
+    async fn scan_records(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<(LinkKey, EntityId)>, StoreError>;
     /// Live or hidden links that a full walk did not list.
     async fn links_unseen(
         &self,

@@ -120,6 +120,8 @@ impl Connection {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub page_size: u32,
+    /// So many unmatched are put in order in memory; more are found in order.
+    pub unmatched: usize,
     /// A wait longer than this ends the connection's part of the run instead.
     pub longest_wait: Duration,
     /// How long a request may take; it ends before the lease does.
@@ -135,6 +137,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             page_size: 100,
+            unmatched: 10_000,
             longest_wait: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
             lease: Duration::from_secs(120),

@@ -35,6 +35,7 @@ pub mod planner;
 pub mod policy;
 pub mod progress;
 pub mod pull;
+mod queue;
 pub mod quota;
 pub mod references;
 pub mod reread;

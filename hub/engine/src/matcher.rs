@@ -20,6 +20,7 @@ use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::likely::{Likeliest, Likely, told};
 use crate::progress::Progress;
+use crate::queue::Queue;
 use crate::references::Known;
 
 /// What a look at the unmatched entities of one kind came to.
@@ -32,8 +33,6 @@ pub struct Matched {
     pub waits_for: Vec<String>,
 }
 
-const CHUNK: u32 = 200;
-
 impl Hub {
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "match", skip_all)]
     pub(crate) async fn match_kind(&self, kind: &Kind, run: RunId) -> Result<Matched, EngineError> {
@@ -45,20 +44,16 @@ impl Hub {
             return Ok(result);
         }
         let likely = self.likely(kind).await?;
-        let mut after = 0;
+        let mut queue = Queue::of(self, kind).await?;
         let mut compared = 0;
-        loop {
-            let chunk = self.store.unmatched_entities(kind, after, CHUNK).await?;
-            let Some(last) = chunk.last() else {
-                return Ok(result);
-            };
-            after = last.id.number;
+        while let Some(chunk) = queue.next(self).await? {
             compared += chunk.len() as u64;
             self.match_chunk(chunk, likely.as_ref(), run, &mut result)
                 .await?;
             self.watch.tell(Progress::Matching { compared });
             self.extend_lease().await?;
         }
+        Ok(result)
     }
 
     async fn match_chunk(

@@ -306,14 +306,13 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn unmatched_entities(
+    async fn unmatched_records(
         &self,
         kind: &Kind,
-        after: i64,
         limit: u32,
-    ) -> Result<Vec<Entity>, StoreError> {
-        let statement = entity::scan(self.tenant, kind, after, limit, entity::Scan::Unmatched);
-        self.read(&entity::ENTITIES, vec![statement], entity::read)
+    ) -> Result<Vec<(LinkKey, EntityId)>, StoreError> {
+        let statement = link::unmatched(self.tenant, kind, limit);
+        self.read(&link::RECORDS, vec![statement], link::read_record)
             .await
     }
 
@@ -366,6 +365,18 @@ impl Store for SqlStore {
     ) -> Result<Vec<Link>, StoreError> {
         let statement = link::scan(self.tenant, connection, stream, None, after, limit);
         self.read(&link::LINKS, vec![statement], link::read).await
+    }
+
+    async fn scan_records(
+        &self,
+        connection: ConnectionId,
+        stream: &StreamName,
+        after: Option<&RemoteId>,
+        limit: u32,
+    ) -> Result<Vec<(LinkKey, EntityId)>, StoreError> {
+        let statement = link::scan_records(self.tenant, connection, stream, after, limit);
+        self.read(&link::RECORDS, vec![statement], link::read_record)
+            .await
     }
 
     async fn links_unseen(

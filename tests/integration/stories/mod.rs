@@ -14,6 +14,7 @@ mod hubs;
 mod identity;
 mod merged_inside;
 mod merging;
+mod order;
 mod plans;
 mod references;
 mod restoring;

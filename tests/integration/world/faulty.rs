@@ -92,13 +92,14 @@ faulty! {
     set_document(name: &str, text: &str) -> ();
     entities(ids: &[EntityId]) -> Vec<Entity>;
     scan_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
-    unmatched_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
+    unmatched_records(kind: &Kind, limit: u32) -> Vec<(LinkKey, EntityId)>;
     dirty_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
     mark_dirty(kind: &Kind) -> ();
     entities_by_keys(kind: &Kind, keys: &[String]) -> Vec<MatchKey>;
     links(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Link>;
     links_of(entities: &[EntityId]) -> Vec<Link>;
     scan_links(connection: ConnectionId, stream: &StreamName, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
+    scan_records(connection: ConnectionId, stream: &StreamName, after: Option<&RemoteId>, limit: u32) -> Vec<(LinkKey, EntityId)>;
     links_unseen(connection: ConnectionId, stream: &StreamName, walk: i64, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
     links_in(state: LinkState) -> Vec<Link>;
     links_due(connection: ConnectionId, stream: &StreamName, now: Timestamp, limit: u32) -> Vec<Link>;

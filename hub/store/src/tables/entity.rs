@@ -135,7 +135,6 @@ pub(crate) fn scan(
     // The conditions are literals, so that a partial index is found.
     let which = match which {
         Scan::Present => "state IN ('unmatched', 'live')",
-        Scan::Unmatched => "state = 'unmatched'",
         Scan::Dirty => "state = 'live' AND dirty = 1",
     };
     let mut params = tenant_only(tenant);
@@ -154,7 +153,6 @@ pub(crate) fn scan(
 #[derive(Clone, Copy)]
 pub(crate) enum Scan {
     Present,
-    Unmatched,
     Dirty,
 }
 

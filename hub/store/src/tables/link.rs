@@ -1,8 +1,10 @@
 //! Ties between remote records and entities.
 
 use concord_core::ports::StoreError;
-use concord_core::state::{Link, LinkState};
-use concord_core::{Changeset, ConnectionId, EntityId, RemoteId, StreamName, TenantId, Timestamp};
+use concord_core::state::{Link, LinkKey, LinkState};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
+};
 
 use super::{
     ENTITY, ENTITY_TYPES, RECORD, RECORD_TYPES, last_of_each, once, push_entity, push_record,
@@ -33,6 +35,13 @@ pub(crate) const LINKS: Table = Table {
         "sent",
         "unread",
     ],
+};
+
+/// A record and whose it is.
+pub(crate) const RECORDS: Table = Table {
+    name: "links",
+    key: &["connection", "stream", "remote_id"],
+    rest: &["kind", "entity"],
 };
 
 static UPSERT: Batch = Batch::insert(|| LINKS.upsert());
@@ -104,6 +113,10 @@ pub(crate) fn read(row: &mut Reader) -> Result<Link, StoreError> {
     })
 }
 
+pub(crate) fn read_record(row: &mut Reader) -> Result<(LinkKey, EntityId), StoreError> {
+    Ok((row.record()?, row.entity()?))
+}
+
 pub(crate) fn by_id(
     tenant: TenantId,
     connection: ConnectionId,
@@ -138,7 +151,30 @@ pub(crate) fn scan(
     after: Option<&RemoteId>,
     limit: u32,
 ) -> Statement {
-    let mut text = format!("{} AND connection = $2 AND stream = $3", LINKS.select());
+    scan_of(&LINKS, tenant, connection, stream, unseen_in, after, limit)
+}
+
+/// The same without what only few of those who ask want to see.
+pub(crate) fn scan_records(
+    tenant: TenantId,
+    connection: ConnectionId,
+    stream: &StreamName,
+    after: Option<&RemoteId>,
+    limit: u32,
+) -> Statement {
+    scan_of(&RECORDS, tenant, connection, stream, None, after, limit)
+}
+
+fn scan_of(
+    table: &Table,
+    tenant: TenantId,
+    connection: ConnectionId,
+    stream: &StreamName,
+    unseen_in: Option<i64>,
+    after: Option<&RemoteId>,
+    limit: u32,
+) -> Statement {
+    let mut text = format!("{} AND connection = $2 AND stream = $3", table.select());
     let mut params = of_stream(tenant, connection, stream);
     if let Some(walk) = unseen_in {
         params.int(walk);
@@ -154,6 +190,21 @@ pub(crate) fn scan(
     params.int(i64::from(limit));
     text.push_str(&format!(" ORDER BY remote_id LIMIT ${}", params.len()));
     Statement::new(text, params)
+}
+
+/// The records of unmatched entities.  Both databases begin with those, of which
+/// there is an index: the words CROSS JOIN say so to SQLite.
+pub(crate) fn unmatched(tenant: TenantId, kind: &Kind, limit: u32) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.text(kind.as_str());
+    params.int(i64::from(limit));
+    Statement::new(
+        "SELECT l.connection, l.stream, l.remote_id, l.kind, l.entity \
+         FROM entities AS e CROSS JOIN links AS l \
+         WHERE e.tenant_id = $1 AND e.kind = $2 AND e.state = 'unmatched' \
+         AND l.tenant_id = e.tenant_id AND l.kind = e.kind AND l.entity = e.number LIMIT $3",
+        params,
+    )
 }
 
 /// There is no index on the state: a person asks this, now and then.

@@ -67,10 +67,11 @@ fn reads() -> Vec<Statement> {
     };
     let mut all = vec![
         entity::scan(TENANT, &kind, 0, 9, entity::Scan::Present),
-        entity::scan(TENANT, &kind, 0, 9, entity::Scan::Unmatched),
         entity::scan(TENANT, &kind, 0, 9, entity::Scan::Dirty),
         link::scan(TENANT, one, &stream, None, ids.first(), 9),
         link::scan(TENANT, one, &stream, Some(3), None, 9),
+        link::scan_records(TENANT, one, &stream, ids.first(), 9),
+        link::unmatched(TENANT, &kind, 9),
         link::due(TENANT, one, &stream, Timestamp(1), 9),
         link::next_due(TENANT, one),
         intents(|f| f.open_only = true),
@@ -149,10 +150,7 @@ async fn the_queues_are_read_from_their_partial_indexes() {
             entity::scan(TENANT, &kind, 0, 9, entity::Scan::Dirty),
             "entities_dirty",
         ),
-        (
-            entity::scan(TENANT, &kind, 0, 9, entity::Scan::Unmatched),
-            "entities_unmatched",
-        ),
+        (link::unmatched(TENANT, &kind, 9), "entities_unmatched"),
         (
             link::due(TENANT, ConnectionId(1), &stream, Timestamp(1), 9),
             "links_again",

@@ -37,10 +37,6 @@ async fn scans_go_page_by_page_over_the_right_records() {
         [4, 6]
     );
     assert_eq!(
-        numbers(store.unmatched_entities(&kind, 1, 9).await.unwrap()),
-        [6]
-    );
-    assert_eq!(
         numbers(store.dirty_entities(&kind, 0, 9).await.unwrap()),
         [2, 4]
     );
@@ -112,6 +108,49 @@ async fn links_are_found_by_walk_and_by_the_time_of_their_next_read() {
     assert_eq!(ids(due), ["b", "a", "d"]);
     assert_eq!(store.next_due(one).await.unwrap(), Some(Timestamp(50)));
     assert_eq!(store.next_due(ConnectionId(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn records_are_found_with_whose_they_are() {
+    let base = Base::new().await;
+    let store = base.open().await;
+    let kind = Kind::new("person");
+    let states = [
+        EntityState::Unmatched,
+        EntityState::Live,
+        EntityState::Unmatched,
+    ];
+    let entities = (1..).zip(states).map(|(n, s)| entity(n, s)).collect();
+    let links = vec![
+        link("b", 1, LinkState::Live),
+        link("c", 2, LinkState::Live),
+        link("a", 3, LinkState::Hidden),
+        link("B", 1, LinkState::Merged),
+    ];
+    let written = only(|c| {
+        c.entities = entities;
+        c.links = links;
+    });
+    store.commit(&written).await.unwrap();
+    let mut unmatched = store.unmatched_records(&kind, 9).await.unwrap();
+    unmatched.sort();
+    let expect = [("B", 1), ("a", 3), ("b", 1)];
+    assert_eq!(unmatched, expect.map(|(id, n)| (key(id), person(n))));
+    let some = store.unmatched_records(&kind, 2).await.unwrap();
+    assert_eq!(some.len(), 2);
+    let deals = store.unmatched_records(&"deal".into(), 9).await.unwrap();
+    assert_eq!(deals, []);
+    // In the order of the bytes of their ids, on every database.
+    let (one, contacts) = (ConnectionId(1), StreamName::new("contacts"));
+    let all = store.scan_records(one, &contacts, None, 9).await.unwrap();
+    let expect = [("B", 1), ("a", 3), ("b", 1), ("c", 2)];
+    assert_eq!(all, expect.map(|(id, n)| (key(id), person(n))));
+    let after = RemoteId::new("a");
+    let some = store
+        .scan_records(one, &contacts, Some(&after), 1)
+        .await
+        .unwrap();
+    assert_eq!(some, [(key("b"), person(1))]);
 }
 
 #[tokio::test]
