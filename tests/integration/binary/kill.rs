@@ -214,10 +214,10 @@ fn judge(office: &Office, expect: &[String], which: &str) {
 
 #[test]
 fn a_hub_that_is_killed_anywhere_loses_and_doubles_nothing() {
-    check(Base::File, 0..18);
+    check(Base::File, 0..30);
 }
 
 #[test]
 fn a_hub_that_is_killed_anywhere_loses_and_doubles_nothing_on_a_server() {
-    check(Base::Server, 0..12);
+    check(Base::Server, 0..30);
 }
