@@ -92,10 +92,14 @@ impl Server {
         let options = PgConnectOptions::from_str(&self.url).map_err(|error| OpenFault::Url {
             problem: error.to_string(),
         })?;
-        Ok(options
-            .application_name("concord")
+        let options = options
             .statement_cache_capacity(PREPARED)
-            .disable_statement_logging())
+            .disable_statement_logging();
+        // An operator may tell hubs apart, in the address or by PGAPPNAME.
+        Ok(match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("concord"),
+        })
     }
 
     /// The name of the role that goes there.
@@ -179,6 +183,18 @@ mod tests {
             Place::parse("hub.db").unwrap(),
             Place::File("hub.db".into())
         );
+    }
+
+    #[test]
+    fn the_server_is_told_who_comes() {
+        let name = |url: &str| {
+            let options = Server::parse(url).unwrap().options().unwrap();
+            options.get_application_name().map(str::to_owned)
+        };
+        let url = "postgres://hub@db.example/concord";
+        assert_eq!(name(url).as_deref(), Some("concord"));
+        let named = format!("{url}?application_name=hub-7");
+        assert_eq!(name(&named).as_deref(), Some("hub-7"));
     }
 
     #[test]

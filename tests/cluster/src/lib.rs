@@ -125,6 +125,14 @@ pub struct Database {
     pub admin: String,
 }
 
+impl Database {
+    /// Runs statements as the one who may do everything, and gives the rows of
+    /// the last, a line each, its values apart by tabulators.
+    pub fn tell(&self, text: &str) -> Result<Vec<String>, Fault> {
+        tell(&self.admin, text)
+    }
+}
+
 /// Makes a database in the cluster of this run.
 pub fn database() -> Result<Database, Fault> {
     database_in(&address()?)
@@ -166,6 +174,11 @@ fn address() -> Result<String, Fault> {
 
 /// Runs one statement as the one who may do everything.
 fn sql(address: &str, text: &str) -> Result<(), Fault> {
+    tell(&format!("postgres://admin@{address}/postgres"), text).map(drop)
+}
+
+/// Runs statements, and gives the rows of the last, a line each.
+fn tell(url: &str, text: &str) -> Result<Vec<String>, Fault> {
     let failed = |problem: String| Fault::Client {
         program: "psql",
         problem,
@@ -173,12 +186,14 @@ fn sql(address: &str, text: &str) -> Result<(), Fault> {
     let programs = programs().ok_or(Fault::Missing)?;
     let output = Command::new(programs.join("psql"))
         .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"])
-        .arg(format!("--dbname=postgres://admin@{address}/postgres"))
+        .args(["--tuples-only", "--no-align", "--field-separator=\t"])
+        .arg(format!("--dbname={url}"))
         .arg(format!("--command={text}"))
         .output()
         .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
-        return Ok(());
+        let rows = String::from_utf8_lossy(&output.stdout);
+        return Ok(rows.lines().map(str::to_owned).collect());
     }
     Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
