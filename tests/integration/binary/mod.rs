@@ -3,6 +3,7 @@
 pub mod account;
 mod bad_input;
 pub mod kill;
+mod moving;
 pub mod office;
 pub mod program;
 mod server_gone;

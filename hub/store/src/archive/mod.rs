@@ -75,6 +75,11 @@ pub enum ArchiveError {
     NotEmpty { table: &'static str },
     #[error("the copy does not agree with what was copied ({table}), nothing was kept: run again")]
     Differs { table: String },
+    #[error(
+        "the other database did not say whether it has kept the rows, so no sync starts from this \
+         one now ({problem}): run the same command again, which finds out"
+    )]
+    Unanswered { problem: String },
     #[error("the backup cannot be read: {0}")]
     Read(#[source] io::Error),
     #[error("the backup cannot be written: {0}")]
