@@ -113,9 +113,13 @@ pub(crate) fn is_away(error: &sqlx::Error) -> bool {
     )
 }
 
-/// True where a transaction lost against another one and can be run again.
+/// True where a transaction lost against another one, or was ended because
+/// nothing was said in it for long, and can be run again.
 pub(crate) fn lost_a_race(error: &sqlx::Error) -> bool {
-    matches!(sql_state(error).as_deref(), Some("40001" | "40P01"))
+    matches!(
+        sql_state(error).as_deref(),
+        Some("40001" | "40P01" | "25P03")
+    )
 }
 
 /// One of https://www.postgresql.org/docs/15/errcodes-appendix.html.

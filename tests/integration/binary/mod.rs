@@ -7,3 +7,4 @@ mod moving;
 pub mod office;
 pub mod program;
 mod server_gone;
+mod stopped;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::parts;
@@ -68,9 +69,13 @@ impl Running {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// A process that has ended stays one until its end was waited for.
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.id()).unwrap();
-        let id = rustix::process::Pid::from_raw(id).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
     pub fn end(mut self) -> Ended {
@@ -145,6 +150,12 @@ impl Program {
 
     pub fn start(&self, line: &str) -> Running {
         self.spawn(Command::new(parts::program()).args(words(line)))
+    }
+
+    /// The same, with one more variable.
+    pub fn start_with(&self, line: &str, variable: &str, text: &str) -> Running {
+        let mut command = Command::new(parts::program());
+        self.spawn(command.args(words(line)).env(variable, text))
     }
 
     /// The same on a disk that takes no file larger than so many blocks of 512

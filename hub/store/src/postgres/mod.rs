@@ -10,6 +10,10 @@
 //! `synchronous_commit` stays on for every commit.  On a file a process and its
 //! unwritten pages die together; a hub outlives its server, and would go on
 //! behind a page, a block of numbers or a lease that the server forgot.
+//!
+//! A hub that is stopped within a transaction holds its locks, the one on the
+//! lease of the turn among them, and no lease that runs out frees those.  So the
+//! server ends a transaction in which nothing is said for a while.
 
 pub(crate) mod distribute;
 pub(crate) mod setup;
@@ -33,6 +37,11 @@ use crate::statement::{Param, Statement};
 
 /// How often a transaction is run that loses against others.
 const ATTEMPTS: u32 = 5;
+
+/// Between two statements of a commit a hub only writes down the next.  Shorter
+/// than a turn, so that the others wait no longer for it than they would anyway;
+/// a copy of everything may take its time.
+const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 pub(crate) struct Database {
     pool: PgPool,
@@ -77,11 +86,22 @@ impl Database {
         _durable: bool,
     ) -> Result<Option<Vec<AnyRow>>, StoreError> {
         let begin = self.begin_writing.as_deref().ok_or(OpenFault::ReadOnly)?;
+        let begin = format!("{begin}; {SILENCE}");
         let mut attempt = 1;
         loop {
-            let transaction = self.begin(begin).await?;
-            match transact(transaction, guard.as_ref(), &statements).await {
-                Ok(rows) => return Ok(rows),
+            let transaction = self.begin(&begin).await?;
+            let done = match transact(transaction, guard.as_ref(), &statements).await {
+                // Nobody was asked to keep anything yet.
+                Err(error) if is_away(&error) && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    continue;
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some((transaction, rows))) => transaction.commit().await.map(|()| rows),
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(rows) => return Ok(Some(rows)),
                 Err(error) if lost_a_race(&error) && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(failed(error)),
             }
@@ -134,11 +154,12 @@ impl Database {
     }
 }
 
+/// Runs everything but the commit; none where the guard says no.
 async fn transact(
     mut transaction: Transaction<'static, Postgres>,
     guard: Option<&Statement>,
     statements: &[Statement],
-) -> Result<Option<Vec<AnyRow>>, sqlx::Error> {
+) -> Result<Option<(Transaction<'static, Postgres>, Vec<AnyRow>)>, sqlx::Error> {
     if let Some(guard) = guard {
         // Locked, so that nobody takes the lease over before this is committed.
         let held = fetch(&mut transaction, guard, SHARED_LOCK).await?;
@@ -151,8 +172,7 @@ async fn transact(
     for statement in statements {
         rows = fetch(&mut transaction, statement, "").await?;
     }
-    transaction.commit().await?;
-    Ok(Some(rows))
+    Ok(Some((transaction, rows)))
 }
 
 pub(crate) async fn fetch(
