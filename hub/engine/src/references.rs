@@ -99,7 +99,11 @@ impl Known {
             return Ok(known);
         }
         let wanted: Vec<EntityId> = wanted.into_iter().collect();
-        for link in store.links_of(&wanted).await? {
+        // Whoever was merged has several; the last of them is named, and not the one
+        // that the database happens to give last.
+        let mut links = store.links_of(&wanted).await?;
+        links.sort_by(|one, other| one.key.cmp(&other.key));
+        for link in links {
             if link.key.connection != connection.id() || link.state != LinkState::Live {
                 continue;
             }
