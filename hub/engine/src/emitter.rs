@@ -54,11 +54,13 @@ impl Hub {
             let mut places = BTreeSet::new();
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
-                if !places.insert((connection.id(), stream.name.clone())) {
+                // What cannot be written now does not keep the other record
+                // waiting.
+                if debt.blocked.is_some() || stopped.contains(&connection.id()) {
                     blocked = true;
                     continue;
                 }
-                if debt.blocked.is_some() || stopped.contains(&connection.id()) {
+                if !places.insert((connection.id(), stream.name.clone())) {
                     blocked = true;
                     continue;
                 }

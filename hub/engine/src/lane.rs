@@ -1,6 +1,8 @@
 //! One stream of one connection within one run: what every step of the run is
 //! about.
 
+use std::collections::BTreeSet;
+
 use concord_core::record::Change;
 use concord_core::state::{Intent, Link, LinkKey};
 use concord_core::{Changeset, ConnectionId, RemoteId, RunId, StreamName, Timestamp};
@@ -76,6 +78,7 @@ impl<'a> Lane<'a> {
             walk: None,
             noticed,
             due: None,
+            contested: BTreeSet::new(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! One page of observations becomes one changeset.
 
+mod changes;
 mod gone;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use concord_core::names::LONGEST_KEY;
 use concord_core::ports::Sequence;
-use concord_core::record::{Absence, Change, RemoteRecord};
+use concord_core::record::{Change, RemoteRecord};
 use concord_core::state::{EntityState, Link, LinkKey, LinkState, Quarantined};
 use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
@@ -18,6 +19,13 @@ use concord_sync::scene::Held;
 use crate::before::{Before, Memory};
 use crate::error::EngineError;
 use crate::lane::Lane;
+use changes::{is_merge, usable};
+
+pub(crate) use changes::{contested, repeated, too_long};
+
+/// How long a record that cannot be read is left alone, unless the system shows
+/// it by itself.
+const UNREADABLE: Duration = Duration::from_secs(3_600);
 
 /// What a page did, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -51,9 +59,17 @@ pub(crate) struct PageOf<'a> {
     pub noticed: Noticed,
     /// Second looks that were due by this moment are taken by this read.
     pub due: Option<Timestamp>,
+    /// Records of which the system told two different things just now.
+    pub contested: BTreeSet<RemoteId>,
 }
 
 impl PageOf<'_> {
+    /// When a direct read shows whatever was so by now.
+    fn settled(&self) -> Timestamp {
+        let settle = self.lane.stream.caps.settle_ms.fetch();
+        self.lane.hub.clock.now().plus(settle)
+    }
+
     /// Absorbs what is no page of a pull, in one transaction with what is in the
     /// changeset already.
     pub async fn take_in(
@@ -151,39 +167,6 @@ impl PageOf<'_> {
     }
 }
 
-/// A record whose id the state cannot hold is the system's fault, and the other
-/// records of its page are not kept waiting by it.
-fn usable(change: Change) -> Change {
-    let is_too_long = change.id().is_some_and(RemoteId::is_too_long);
-    match change {
-        Change::Gone {
-            id,
-            absence: Absence::MergedInto(into),
-            at,
-        } if into.is_too_long() => Change::Gone {
-            id,
-            absence: Absence::Hidden,
-            at,
-        },
-        Change::Upsert(record) if is_too_long => Change::Malformed {
-            id: None,
-            reason: too_long(&record.id),
-            raw: record.id.to_string(),
-        },
-        Change::Malformed { reason, raw, .. } if is_too_long => Change::Malformed {
-            id: None,
-            reason,
-            raw,
-        },
-        other => other,
-    }
-}
-
-pub(crate) fn too_long(id: &RemoteId) -> String {
-    let length = id.as_str().len();
-    format!("its id has {length} bytes, and more than {LONGEST_KEY} cannot be kept")
-}
-
 struct Page<'a> {
     of: &'a PageOf<'a>,
     before: Before,
@@ -212,10 +195,30 @@ impl Page<'_> {
             },
             Change::Malformed { id, reason, raw } => {
                 let id = id.unwrap_or_else(|| RemoteId::new(""));
+                // One that has just moved there is written down at the end.
+                if !self.moved.contains(&id)
+                    && let Some(link) = self.before.links.remove(&id)
+                {
+                    self.unreadable(link);
+                }
                 self.quarantine(id, reason, raw);
                 Ok(())
             }
         }
+    }
+
+    /// What cannot be read is not written over either, and is looked at again
+    /// now and then.
+    fn unreadable(&mut self, mut link: Link) {
+        let before = link.clone();
+        if let Some(walk) = self.of.walk {
+            link.walk = walk;
+        }
+        if link.state == LinkState::Live && link.again_at.is_none() {
+            let hub = self.of.lane.hub;
+            link.again_at = Some(hub.clock.now().plus(UNREADABLE));
+        }
+        self.keep_link(&before, link);
     }
 
     fn quarantine(&mut self, remote_id: RemoteId, reason: String, raw: String) {
@@ -266,7 +269,13 @@ impl Page<'_> {
         }
         let hub = self.of.lane.hub;
         let scene = self.of.lane.scene(&self.memory.known);
-        match believe(record, self.of.read, &link, open, &scene) {
+        let belief = match self.of.contested.contains(&record.id) {
+            true => Belief::ReadAgain {
+                at: self.of.settled(),
+            },
+            false => believe(record, self.of.read, &link, open, &scene),
+        };
+        match belief {
             Belief::Believed => {}
             Belief::Outdated => {
                 self.keep_link(&before, link);
@@ -381,6 +390,7 @@ impl Page<'_> {
         entity.dirty = shared;
         let mut link = new_link(self.of.lane.key(&record.id), entity.id.clone());
         link.walk = self.of.walk.unwrap_or(0);
+        let is_contested = self.of.contested.contains(&record.id);
         let scene = self.of.lane.scene(&self.memory.known);
         let none = |_: &Lens| false;
         let absorbed = absorb(
@@ -400,6 +410,9 @@ impl Page<'_> {
             .admits(&entity, Some(&record.fields))
         {
             return Ok(());
+        }
+        if is_contested {
+            link.again_at = Some(self.of.settled());
         }
         self.well_again(&record.id);
         self.counts.new += 1;
@@ -463,26 +476,4 @@ pub(crate) fn new_link(key: LinkKey, entity: EntityId) -> Link {
         refused: Fields::new(),
         unread: Fields::new(),
     }
-}
-
-fn is_merge(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Gone {
-            absence: Absence::MergedInto(_),
-            ..
-        }
-    )
-}
-
-/// Changes by id, so that a record that a page names twice is seen.
-pub(crate) fn repeated(changes: &[Change]) -> Vec<RemoteId> {
-    let mut seen: BTreeMap<&RemoteId, u32> = BTreeMap::new();
-    for id in changes.iter().filter_map(Change::id) {
-        *seen.entry(id).or_default() += 1;
-    }
-    seen.into_iter()
-        .filter(|(_, times)| *times > 1)
-        .map(|(id, _)| id.clone())
-        .collect()
 }

@@ -16,7 +16,7 @@ use crate::backoff::{TRIES, backoff};
 use crate::before::Memory;
 use crate::error::EngineError;
 use crate::lane::Lane;
-use crate::page::{PageCounts, PageOf, repeated};
+use crate::page::{PageCounts, PageOf, contested, repeated};
 use crate::progress::Progress;
 use crate::references::Known;
 
@@ -226,6 +226,7 @@ impl Lane<'_> {
             walk,
             noticed: Noticed::Listed,
             due: None,
+            contested: BTreeSet::new(),
         };
         counts += of.absorb(page.changes, memory, &mut out).await?;
         state.cursor = page.next;
@@ -241,7 +242,8 @@ impl Lane<'_> {
     }
 
     /// A page that names a record twice cannot say which is newer: the record
-    /// is read, and judged by what is known of such reads.
+    /// is read.  Where such reads lag behind, and this one says otherwise than
+    /// the page did, nothing is believed before the system has settled.
     async fn fetch_repeated(
         &self,
         page: &mut Page,
@@ -253,10 +255,15 @@ impl Lane<'_> {
         }
         let started = self.hub.clock.now();
         let fetched = self.fetch(&twice).await?;
+        let contested = match self.stream.caps.settle_ms.fetch() {
+            settle if settle.is_zero() => BTreeSet::new(),
+            _ => contested(&page.changes, &fetched),
+        };
         page.changes
             .retain(|change| change.id().is_none_or(|id| !twice.contains(id)));
         let of = PageOf {
             walk,
+            contested,
             ..self.page(ReadKind::Fetch, started, Noticed::Fetched)
         };
         let mut counts = of.take_in(fetched, Changeset::default()).await?;

@@ -287,12 +287,13 @@ impl Table {
     }
 
     /// `SELECT` of the rows for which these columns are among the given ones;
-    /// `and` is a further condition, empty or starting with ` AND`.
+    /// `and` is a further condition, empty or starting with ` AND`.  In the order
+    /// of the key, so that what follows is the same on every database.
     pub fn select_among(&self, and: &str, columns: &str, types: &'static [Type]) -> Parts {
         Parts {
             head: format!("{}{and} AND ({columns}) IN (VALUES ", self.select()),
             row: Row::Typed(types),
-            tail: ")".to_owned(),
+            tail: format!(") ORDER BY {}", self.key.join(", ")),
         }
     }
 

@@ -16,6 +16,7 @@ mod merged_inside;
 mod merging;
 mod order;
 mod plans;
+mod readable;
 mod references;
 mod restoring;
 mod tenants;

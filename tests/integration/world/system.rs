@@ -1,6 +1,6 @@
 //! One system in memory, which misbehaves as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -89,6 +89,11 @@ struct State {
     relents: bool,
     /// The next pulls fail.
     fail_pull: Vec<Fault>,
+    /// Records that come out as nobody can read them.
+    spoilt: BTreeSet<String>,
+    /// What a record was: a page lists that too, and direct reads show nothing
+    /// else before this moment.
+    late: BTreeMap<String, (Row, Timestamp)>,
 }
 
 pub struct System {
@@ -147,6 +152,23 @@ impl System {
     pub fn edit(&self, id: &str, fields: Value) {
         let mut state = self.state();
         self.put(&mut state, id, fields.as_object().unwrap());
+    }
+
+    /// A person changes fields of a record, and until a moment only pages show
+    /// it, beside what it was.
+    pub fn edit_late(&self, id: &str, fields: Value, until: Timestamp) {
+        let mut state = self.state();
+        let before = state.rows[id].clone();
+        state.late.insert(id.to_owned(), (before, until));
+        self.put(&mut state, id, fields.as_object().unwrap());
+    }
+
+    /// From now on nobody can read a record.
+    pub fn spoil(&self, id: &str) {
+        let mut state = self.state();
+        let fields = Fields::default();
+        self.put(&mut state, id, &fields);
+        state.spoilt.insert(id.to_owned());
     }
 
     /// A person deletes a record.
@@ -273,6 +295,17 @@ impl System {
             modified_at: Some(row.modified),
             fields: row.fields.clone(),
             partial: false,
+        }
+    }
+
+    fn shown(&self, state: &State, id: &str, row: &Row) -> Change {
+        match state.spoilt.contains(id) {
+            true => Change::Malformed {
+                id: Some(RemoteId::new(id)),
+                reason: "half of it is missing".into(),
+                raw: "{\"mail\":".into(),
+            },
+            false => Change::Upsert(self.record(id, row)),
         }
     }
 
@@ -424,9 +457,15 @@ impl Connector for System {
                     },
                     at: None,
                 },
-                false => Change::Upsert(self.record(id, row)),
-            })
-            .collect();
+                false => self.shown(&state, id, row),
+            });
+        let mut changes: Vec<Change> = changes.collect();
+        let listed: BTreeSet<_> = changes.iter().filter_map(Change::id).cloned().collect();
+        for (id, (row, until)) in &state.late {
+            if self.clock.now() < *until && listed.contains(&RemoteId::new(id)) {
+                changes.push(Change::Upsert(self.record(id, row)));
+            }
+        }
         Ok(Page {
             changes,
             next: Some(next),
@@ -442,19 +481,20 @@ impl Connector for System {
         _: &[String],
     ) -> Result<Vec<Change>, Fault> {
         let state = self.state();
-        Ok(ids
-            .iter()
-            .map(
-                |id| match state.rows.get(id.as_str()).filter(|row| !row.deleted) {
-                    Some(row) => Change::Upsert(self.record(id.as_str(), row)),
-                    None => Change::Gone {
-                        id: id.clone(),
-                        absence: Absence::Hidden,
-                        at: None,
-                    },
-                },
-            )
-            .collect())
+        let now = self.clock.now();
+        let row = |id: &str| match state.late.get(id) {
+            Some((row, until)) if now < *until => Some(row),
+            _ => state.rows.get(id).filter(|row| !row.deleted),
+        };
+        let found = ids.iter().map(|id| match row(id.as_str()) {
+            Some(row) => self.shown(&state, id.as_str(), row),
+            None => Change::Gone {
+                id: id.clone(),
+                absence: Absence::Hidden,
+                at: None,
+            },
+        });
+        Ok(found.collect())
     }
 
     async fn find(

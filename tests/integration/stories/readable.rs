@@ -1,0 +1,76 @@
+//! Records that a system shows late, twice or not at all.
+
+use std::time::Duration;
+
+use concord_core::Kind;
+use concord_core::ports::{Clock, ConflictFilter, Store};
+use serde_json::{Value, json};
+
+use super::World;
+use crate::world::Behaviour;
+
+/// No versions, and direct reads that show a change only after ten minutes.
+fn slow() -> Behaviour {
+    Behaviour {
+        caps: "read = true\nupdate = true\ncreate = true\nanswer-is-record = true\n\
+               batch-max = 4\nfetch-max = 10\ncreate-safe = { unique-field = \"mail\" }\n\
+               settle-ms = { fetch = 600000 }\n",
+        ..Behaviour::default()
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_shows_is_not_written_over_because_a_direct_read_lags_behind() {
+    let world = World::with([("a", slow()), ("b", Behaviour::default())]);
+    let a = world.system("a");
+    let ann = a.add(json!({"mail": "ann@example.com", "first": "Ann", "title": "CTO"}));
+    world.approve().await;
+    world.sync().await;
+    world.clock.advance(Duration::from_secs(600));
+
+    // Two people at once, and what a's direct reads show is older than both.
+    let until = world.clock.now().plus(Duration::from_secs(300));
+    a.edit_late(&ann, json!({"title": "Chief"}), until);
+    world.clock.advance(Duration::from_millis(10));
+    let b = world.system("b");
+    let there = b.find_by("mail", "ann@example.com").unwrap();
+    b.edit(&there, json!({"title": "Head"}));
+    world.sync().await;
+    world.clock.advance(Duration::from_secs(600));
+    world.sync().await;
+
+    let store = world.store().await;
+    let conflicts = store.conflicts(&ConflictFilter::default()).await;
+    let seen: Vec<Value> = conflicts
+        .unwrap()
+        .into_iter()
+        .flat_map(|conflict| [conflict.canonical, conflict.remote])
+        .collect();
+    let both = [json!("Chief"), json!("Head")];
+    assert!(both.iter().all(|title| seen.contains(title)), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_can_read_does_not_keep_its_twin_waiting() {
+    let world = World::with([("a", slow()), ("b", Behaviour::default())]);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let first = a.add(json!({"mail": "ann@example.com", "first": "Ann"}));
+    let second = a.add(json!({"mail": "anna@example.com", "first": "Ann"}));
+    world.approve().await;
+    world.sync().await;
+    let store = world.store().await;
+    let people = store.scan_entities(&Kind::new("person"), 0, 10).await;
+    let ids: Vec<_> = people.unwrap().into_iter().map(|e| e.id).collect();
+    let hub = world.hub().await;
+    hub.merge(&ids[0], &ids[1], "eve").await.unwrap();
+    world.clock.advance(Duration::from_secs(600));
+    world.sync().await;
+
+    a.spoil(&first);
+    let there = b.find_by("mail", "ann@example.com").unwrap();
+    b.edit(&there, json!({"title": "CTO"}));
+    world.clock.advance(Duration::from_secs(600));
+    world.sync().await;
+    assert_eq!(a.value(&first, "title"), Value::Null, "not written over");
+    assert_eq!(a.value(&second, "title"), json!("CTO"));
+}
