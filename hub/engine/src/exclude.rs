@@ -37,7 +37,7 @@ pub struct KeptOut {
 impl Hub {
     /// Keeps a record out, or every record of an entity.  Gives their number.
     pub async fn exclude(&self, what: &Excluded, by: &str) -> Result<u64, EngineError> {
-        let (mut entity, links) = self.records_of(what, true).await?;
+        let (entity, links) = self.records_of(what, true).await?;
         let open = self.under_way(&entity.id, &links).await?;
         let mut out = Changeset::durable();
         for mut intent in open {
@@ -73,20 +73,15 @@ impl Hub {
                 at: self.clock.now(),
             });
         }
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
         let story = format!("excluded{}", whose(what));
-        let event = self.decided(&entity.id, run, by, story, Vec::new());
-        out.events.push(event.await?);
-        entity.dirty = entity.state == EntityState::Live;
-        out.entities.push(entity);
-        self.store.commit(&out).await?;
+        self.commit_decision(entity, story, by, out).await?;
         Ok(count)
     }
 
     /// Lets a record in again, or every record of an entity: it is read first,
     /// and what changed on both sides meanwhile is decided as ever.
     pub async fn include(&self, what: &Excluded, by: &str) -> Result<u64, EngineError> {
-        let (mut entity, links) = self.records_of(what, false).await?;
+        let (entity, links) = self.records_of(what, false).await?;
         let holds = self.store.holds(std::slice::from_ref(&entity.id)).await?;
         let held = holds
             .iter()
@@ -116,14 +111,25 @@ impl Hub {
             }
             _ => {}
         }
-        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
         let story = format!("included{}", whose(what));
+        self.commit_decision(entity, story, by, out).await?;
+        Ok(count)
+    }
+
+    /// What a person decided about an entity, with the event that says so.
+    async fn commit_decision(
+        &self,
+        mut entity: Entity,
+        story: String,
+        by: &str,
+        mut out: Changeset,
+    ) -> Result<(), EngineError> {
+        let run = RunId(self.store.reserve(&Sequence::Run, 1).await?);
         let event = self.decided(&entity.id, run, by, story, Vec::new());
         out.events.push(event.await?);
         entity.dirty = entity.state == EntityState::Live;
         out.entities.push(entity);
-        self.store.commit(&out).await?;
-        Ok(count)
+        Ok(self.store.commit(&out).await?)
     }
 
     /// Every record that is kept out, in order.

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_core::ConnectionId;
-use concord_core::ports::{Store, StoreError};
+use concord_core::ports::Store;
 use concord_core::state::LinkState;
 use concord_sync::guard::Tally;
 use serde::Serialize;
 
+use crate::documents;
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub};
 
@@ -68,16 +69,8 @@ impl Granted {
 }
 
 async fn kept(store: &dyn Store) -> Result<BTreeMap<String, Tally>, EngineError> {
-    let Some(text) = store.document(DOCUMENT).await? else {
-        return Ok(BTreeMap::new());
-    };
-    let kept = serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-        table: "documents",
-        column: "body",
-        row: DOCUMENT.into(),
-        problem: error.to_string(),
-    })?;
-    Ok(kept)
+    let kept: Option<_> = documents::read(store, DOCUMENT).await?;
+    Ok(kept.unwrap_or_default())
 }
 
 /// The guards' view of one run.

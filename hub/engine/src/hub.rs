@@ -19,6 +19,7 @@ use concord_sync::schemas::Schemas;
 use concord_sync::scope::Filter;
 
 use crate::config::Direction;
+use crate::documents;
 use crate::error::EngineError;
 use crate::numbers::Numbers;
 use crate::progress::Watch;
@@ -304,10 +305,8 @@ async fn lens_history(
     store: &dyn Store,
     connections: &[Connection],
 ) -> Result<LensHistory, EngineError> {
-    let mut history = match store.document(HISTORY).await? {
-        Some(text) => read_history(&text)?,
-        None => LensHistory::new(),
-    };
+    let known: Option<LensHistory> = documents::read(store, HISTORY).await?;
+    let mut history = known.unwrap_or_default();
     for stream in connections.iter().flat_map(|c| &c.streams) {
         history
             .entry(stream.mapping.hash.clone())
@@ -319,16 +318,6 @@ async fn lens_history(
                     .collect::<BTreeMap<FieldName, String>>()
             });
     }
-    Ok(history)
-}
-
-fn read_history(text: &str) -> Result<LensHistory, EngineError> {
-    let history = serde_json::from_str(text).map_err(|error| StoreError::Inconsistent {
-        table: "documents",
-        column: "text",
-        row: HISTORY.into(),
-        problem: error.to_string(),
-    })?;
     Ok(history)
 }
 

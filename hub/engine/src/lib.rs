@@ -14,6 +14,7 @@ mod before;
 pub mod clock;
 pub mod config;
 mod deletes;
+mod documents;
 pub mod doubt;
 mod emitter;
 pub mod error;

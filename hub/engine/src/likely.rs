@@ -1,7 +1,7 @@
 //! The matcher's second tier: who shares no key, or only a doubtful one, is
 //! compared with its block by learned weights.
 
-use concord_core::ports::{Rng, StoreError};
+use concord_core::ports::Rng;
 use concord_core::state::{Link, LinkState};
 use concord_core::{Entity, EntityId, Fields, Kind, Value};
 use concord_sync::identity::{
@@ -9,6 +9,7 @@ use concord_sync::identity::{
 };
 use serde::Serialize;
 
+use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::references::Known;
@@ -41,19 +42,8 @@ impl Hub {
         let Some(subject) = self.subjects.get(kind) else {
             return Ok(None);
         };
-        let learned: Option<Knowledge> = match self.store.document(&document(kind)).await? {
-            Some(text) => {
-                Some(
-                    serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-                        table: "documents",
-                        column: "text",
-                        row: document(kind),
-                        problem: error.to_string(),
-                    })?,
-                )
-            }
-            None => None,
-        };
+        let store = self.store.as_ref();
+        let learned: Option<Knowledge> = documents::read(store, &document(kind)).await?;
         let knowledge = learned
             .filter(|known| known.fits(subject.form()))
             .unwrap_or_else(|| Knowledge::at_first(subject.form()));

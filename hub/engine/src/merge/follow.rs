@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use concord_core::ports::StoreError;
 use concord_core::state::{EntityState, IntentState, Link, LinkKey, LinkState, Origin};
 use concord_core::{Changeset, EntityId, RemoteId};
 use concord_sync::absence::Noticed;
@@ -16,6 +15,7 @@ use concord_sync::observe::ReadKind;
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
+use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::lane::Lane;
@@ -57,17 +57,7 @@ impl Hub {
     }
 
     async fn mark_of(&self, key: &LinkKey) -> Result<Option<Mark>, EngineError> {
-        let row = document(key);
-        let Some(text) = self.store.document(&row).await? else {
-            return Ok(None);
-        };
-        let mark = serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-            table: "documents",
-            column: "text",
-            row,
-            problem: error.to_string(),
-        })?;
-        Ok(Some(mark))
+        Ok(documents::read(self.store.as_ref(), &document(key)).await?)
     }
 
     /// Whose a merged record was before its merge was followed.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use concord_core::ports::StoreError;
 use concord_core::state::LinkKey;
 use concord_core::{EntityId, RemoteId, Timestamp};
 use concord_sync::merging::Cells;
 use serde::{Deserialize, Serialize};
 
 use super::refused;
+use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
 
@@ -61,12 +61,7 @@ impl Hub {
     }
 
     pub(crate) async fn kept(&self, other: &EntityId) -> Result<Option<Kept>, EngineError> {
-        let name = document(other);
-        let Some(text) = self.store.document(&name).await? else {
-            return Ok(None);
-        };
-        let kept = serde_json::from_str(&text).map_err(|error| inconsistent(name, error))?;
-        Ok(Some(kept))
+        Ok(documents::read(self.store.as_ref(), &document(other)).await?)
     }
 
     /// Writes down that a record has another id from now on.
@@ -99,7 +94,9 @@ impl Hub {
                  merges"
             )));
         };
-        let other: EntityId = text.parse().map_err(|error| inconsistent(name, error))?;
+        let other: EntityId = text
+            .parse()
+            .map_err(|error| documents::unreadable(&name, error))?;
         // One who was taken apart and merged again has another event since.
         let kept = self.kept(&other).await?;
         if kept.is_none_or(|kept| !kept.events.contains(&event)) {
@@ -109,14 +106,5 @@ impl Hub {
             )));
         }
         Ok(other)
-    }
-}
-
-fn inconsistent(row: String, error: impl ToString) -> StoreError {
-    StoreError::Inconsistent {
-        table: "documents",
-        column: "text",
-        row,
-        problem: error.to_string(),
     }
 }

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use concord_core::changeset::MatchKey;
-use concord_core::ports::{Sequence, StoreError};
+use concord_core::ports::Sequence;
 use concord_core::schema::{EntitySchema, FieldKind};
 use concord_core::state::{Entity, EntityState, Event, Link, LinkKey};
 use concord_core::{Changeset, EntityId, FieldName, Kind, RunId, Value};
 use concord_sync::merging::Cells;
 
+use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::references::Known;
@@ -110,16 +111,8 @@ impl Hub {
     }
 
     async fn to_redirect(&self) -> Result<Vec<EntityId>, EngineError> {
-        let Some(text) = self.store.document(DOCUMENT).await? else {
-            return Ok(Vec::new());
-        };
-        let open = serde_json::from_str(&text).map_err(|error| StoreError::Inconsistent {
-            table: "documents",
-            column: "text",
-            row: DOCUMENT.into(),
-            problem: error.to_string(),
-        })?;
-        Ok(open)
+        let open: Option<_> = documents::read(self.store.as_ref(), DOCUMENT).await?;
+        Ok(open.unwrap_or_default())
     }
 
     async fn note_redirects(&self, open: &[EntityId]) -> Result<(), EngineError> {
