@@ -99,11 +99,9 @@ impl Known {
             return Ok(known);
         }
         let wanted: Vec<EntityId> = wanted.into_iter().collect();
-        // Whoever was merged has several; the last of them is named, and not the one
-        // that the database happens to give last.
-        let mut links = store.links_of(&wanted).await?;
-        links.sort_by(|one, other| one.key.cmp(&other.key));
-        for link in links {
+        // Whoever was merged has several; the last of them in the order of keys is
+        // named.
+        for link in store.links_of(&wanted).await? {
             if link.key.connection != connection.id() || link.state != LinkState::Live {
                 continue;
             }
