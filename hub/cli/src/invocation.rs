@@ -30,10 +30,11 @@ pub struct Invocation {
 impl Invocation {
     pub fn new(global: Global, stages: Stages) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let silent = global.quiet || global.json;
+        let every = global.verbose > 0;
+        let silent = global.quiet || (global.json && !every);
         Self {
             output: Output { json: global.json },
-            watch: Arc::new(Teller::new(Arc::clone(&clock), silent)),
+            watch: Arc::new(Teller::new(Arc::clone(&clock), silent, every)),
             clock,
             global,
             stages,

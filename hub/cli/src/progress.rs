@@ -11,12 +11,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::count;
 
-/// Plain lines are at least this far apart.
+/// Plain lines are at least this far apart, unless every step is asked for.
 const APART: Duration = Duration::from_secs(5);
 
 pub struct Teller {
     clock: Arc<dyn Clock>,
     silent: bool,
+    apart: Duration,
     bar: ProgressBar,
     state: Mutex<State>,
 }
@@ -29,7 +30,8 @@ struct State {
 }
 
 impl Teller {
-    pub fn new(clock: Arc<dyn Clock>, silent: bool) -> Self {
+    /// With `every`, each step is told on a line of its own where no line moves.
+    pub fn new(clock: Arc<dyn Clock>, silent: bool, every: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if !silent {
             // It draws on standard error, and only where that is a terminal.
@@ -43,6 +45,7 @@ impl Teller {
         Self {
             clock,
             silent,
+            apart: if every { Duration::ZERO } else { APART },
             bar,
             state: Mutex::new(state),
         }
@@ -72,7 +75,7 @@ impl Teller {
         }
         let now = self.clock.monotonic();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_sub(state.last_line) >= APART {
+        if now.saturating_sub(state.last_line) >= self.apart {
             state.last_line = now;
             eprintln!("{text}");
         }
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_was_done_is_summed_over_streams() {
-        let teller = Teller::new(Arc::new(SystemClock::new()), true);
+        let teller = Teller::new(Arc::new(SystemClock::new()), true, false);
         let pulling = |stream: &str, records| Progress::Pulling {
             connection: "crm".into(),
             stream: stream.into(),

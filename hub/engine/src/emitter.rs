@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::guard::Stopped;
 use crate::hub::Hub;
 use crate::planner::{CHUNK, Gates, Surroundings};
+use crate::progress::Progress;
 
 impl Hub {
     /// Writes down an intent for everything that is owed and not blocked, but to
@@ -22,11 +23,14 @@ impl Hub {
         for kind in self.kinds() {
             let gates = self.gates(&kind).await?;
             let mut after = 0;
+            let mut looked_at = 0;
             loop {
                 let chunk = self.store.dirty_entities(&kind, after, CHUNK).await?;
                 let Some(last) = chunk.last() else { break };
                 after = last.id.number;
+                looked_at += chunk.len() as u64;
                 made += self.emit_chunk(chunk, &gates, run, stopped).await?;
+                self.watch.tell(Progress::Planning { looked_at });
                 self.extend_lease().await?;
             }
         }

@@ -1,5 +1,5 @@
 //! A PostgreSQL of a test run's own: on a free port, in a folder for the time of
-//! the run, without fsync, gone when whoever started it is gone.
+//! the run, gone when whoever started it is gone.
 //!
 //! `cargo xtask test` starts one for all test binaries and names it in
 //! `CONCORD_TEST_POSTGRES`; a binary that finds no name starts its own.
@@ -16,6 +16,15 @@ pub const VARIABLE: &str = "CONCORD_TEST_POSTGRES";
 
 /// The command that installs what this needs.
 pub const INSTALL: &str = "apt-get install --no-install-recommends postgresql-15";
+
+/// For many clients that do little.  What a test writes need not survive a power
+/// cut.
+const FOR_TESTS: &str = "\
+max_connections = 400
+shared_buffers = 64MB
+fsync = off
+full_page_writes = off
+autovacuum_naptime = 10s";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -38,10 +47,16 @@ pub struct Cluster {
     stdin: Option<ChildStdin>,
     said: Option<BufReader<ChildStdout>>,
     address: String,
+    process: u32,
 }
 
 impl Cluster {
     pub fn start() -> Result<Self, Fault> {
+        Self::start_with(FOR_TESTS)
+    }
+
+    /// One with settings of the caller's, a line of `postgresql.conf` each.
+    pub fn start_with(settings: &str) -> Result<Self, Fault> {
         let programs = programs().ok_or(Fault::Missing)?;
         let failed = |error: std::io::Error| Fault::Start(error.to_string());
         let port = free_port().map_err(failed)?;
@@ -50,6 +65,7 @@ impl Cluster {
             .args(["sh", "-c", include_str!("keep.sh"), "keep"])
             .arg(programs)
             .arg(port.to_string())
+            .arg(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
@@ -59,15 +75,17 @@ impl Cluster {
         if let Some(said) = &mut said {
             said.read_line(&mut line).map_err(failed)?;
         }
-        if line.trim() != "ready" {
+        let process = line.trim().strip_prefix("ready ");
+        let Some(process) = process.and_then(|number| number.parse().ok()) else {
             let end = child.wait().map_err(failed)?;
             return Err(Fault::Start(format!("its keeper ended with {end}")));
-        }
+        };
         Ok(Self {
             child,
             stdin,
             said,
             address: format!("127.0.0.1:{port}"),
+            process,
         })
     }
 
@@ -103,6 +121,17 @@ impl Cluster {
     /// What [`VARIABLE`] is to hold.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The process that all others of the server are children of, until it is
+    /// stopped.
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// Runs one statement as the one who may do everything, `admin`.
+    pub fn sql(&self, database: &str, text: &str) -> Result<(), Fault> {
+        sql(&self.address, database, text)
     }
 }
 
@@ -145,11 +174,9 @@ fn database_in(address: &str) -> Result<Database, Fault> {
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let name = format!("concord_{process}_{number}");
     let text = format!("CREATE ROLE owner_{name} LOGIN CREATEROLE PASSWORD 'owner'");
-    sql(address, &text)?;
-    sql(
-        address,
-        &format!("CREATE DATABASE {name} OWNER owner_{name}"),
-    )?;
+    sql(address, "postgres", &text)?;
+    let text = format!("CREATE DATABASE {name} OWNER owner_{name}");
+    sql(address, "postgres", &text)?;
     let url = |user: String| format!("postgres://{user}@{address}/{name}");
     Ok(Database {
         owner: url(format!("owner_{name}:owner")),
@@ -173,8 +200,8 @@ fn address() -> Result<String, Fault> {
 }
 
 /// Runs one statement as the one who may do everything.
-fn sql(address: &str, text: &str) -> Result<(), Fault> {
-    tell(&format!("postgres://admin@{address}/postgres"), text).map(drop)
+fn sql(address: &str, database: &str, text: &str) -> Result<(), Fault> {
+    tell(&format!("postgres://admin@{address}/{database}"), text).map(drop)
 }
 
 /// Runs statements, and gives the rows of the last, a line each.
@@ -243,9 +270,10 @@ mod tests {
     fn a_cluster_stops_when_it_is_dropped() {
         let cluster = Cluster::start().unwrap();
         let address = cluster.address().to_owned();
-        sql(&address, "CREATE TABLE here (it integer)").unwrap();
+        let text = "CREATE TABLE here (it integer)";
+        cluster.sql("postgres", text).unwrap();
         drop(cluster);
-        let error = sql(&address, "SELECT 1").unwrap_err();
+        let error = sql(&address, "postgres", "SELECT 1").unwrap_err();
         assert!(error.to_string().contains("psql failed"), "{error}");
     }
 }

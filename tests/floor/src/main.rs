@@ -30,9 +30,9 @@ struct Arguments {
 enum Task {
     /// Fetch contacts page by page and keep each page in one transaction
     Load {
-        /// The file to keep them in
+        /// Where to keep them: a file, or postgres://…
         #[arg(long)]
-        db: PathBuf,
+        db: String,
         /// Keep what a hub has to keep: three documents and two keys a record
         #[arg(long)]
         shaped: bool,
@@ -53,7 +53,7 @@ enum Task {
         /// Keep every batch here as a hub has to: what is about to be sent
         /// before it leaves, and what it became
         #[arg(long)]
-        db: Option<PathBuf>,
+        db: Option<String>,
     },
 }
 
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn load(account: &Account, db: &Path, shaped: bool, since: Option<i64>) -> Result<usize> {
+async fn load(account: &Account, db: &str, shaped: bool, since: Option<i64>) -> Result<usize> {
     let mut store = Store::open(db, shaped).await?;
     let mut records = 0;
     let mut place = match since {
@@ -117,7 +117,7 @@ async fn take(account: &Account, into: &Path) -> Result<usize> {
     Ok(records)
 }
 
-async fn push(account: &Account, records: &Path, db: Option<&Path>) -> Result<usize> {
+async fn push(account: &Account, records: &Path, db: Option<&str>) -> Result<usize> {
     let text = std::fs::read_to_string(records)?;
     let lines: Vec<&str> = text.lines().collect();
     let mut store = match db {

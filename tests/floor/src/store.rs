@@ -1,15 +1,14 @@
-//! Keeps pages in SQLite: one row a record, or in the shape of a hub.
+//! Keeps pages in a database: one row a record, or in the shape of a hub.
 
-use std::path::Path;
+mod connection;
 
 use anyhow::Result;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::vendor::Contact;
+use connection::Connection;
 
 pub struct Store {
-    connection: SqliteConnection,
+    connection: Connection,
     shaped: bool,
 }
 
@@ -25,37 +24,24 @@ pub struct Intent<'a> {
 }
 
 impl Store {
-    pub async fn open(path: &Path, shaped: bool) -> Result<Self> {
-        let mut connection = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .connect()
-            .await?;
+    /// In a file, or at `postgres://…`.
+    pub async fn open(place: &str, shaped: bool) -> Result<Self> {
+        let mut connection = Connection::open(place).await?;
         for table in DOCUMENTS.into_iter().chain(["intents"]) {
-            let text = format!(
-                "CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID"
-            );
-            sqlx::query(AssertSqlSafe(text))
-                .execute(&mut connection)
+            connection
+                .make(table, "id TEXT PRIMARY KEY, doc TEXT")
                 .await?;
         }
         for table in KEYS {
-            let text = format!(
-                "CREATE TABLE IF NOT EXISTS {table} \
-                 (doc TEXT, id TEXT, PRIMARY KEY (doc, id)) WITHOUT ROWID"
-            );
-            sqlx::query(AssertSqlSafe(text))
-                .execute(&mut connection)
-                .await?;
+            let columns = "doc TEXT, id TEXT, PRIMARY KEY (doc, id)";
+            connection.make(table, columns).await?;
         }
         Ok(Self { connection, shaped })
     }
 
     /// One page, one transaction, one statement a table.
     pub async fn keep(&mut self, page: &[Contact]) -> Result<()> {
-        let mut transaction = self.connection.begin().await?;
+        self.connection.run("BEGIN").await?;
         let documents = if self.shaped {
             &DOCUMENTS[..]
         } else {
@@ -63,73 +49,57 @@ impl Store {
         };
         for table in documents {
             let rows = page.iter().map(|c| (c.id.as_str(), c.document.as_str()));
-            put(&mut transaction, table, rows).await?;
+            self.put(table, rows).await?;
         }
         if self.shaped {
             let emails = page.iter().map(|c| (c.email.as_str(), c.id.as_str()));
-            index(&mut transaction, "emails", emails).await?;
+            self.index("emails", emails).await?;
             let phones = page.iter().map(|c| (c.phone.as_str(), c.id.as_str()));
-            index(&mut transaction, "phones", phones).await?;
+            self.index("phones", phones).await?;
         }
-        Ok(transaction.commit().await?)
+        self.connection.run("COMMIT").await
     }
 
     /// What is about to leave, written down first.
     pub async fn intend(&mut self, intents: &[Intent<'_>]) -> Result<()> {
-        let mut transaction = self.connection.begin().await?;
+        self.connection.run("BEGIN").await?;
         let rows = intents.iter().map(|i| (i.id.as_str(), i.values));
-        put(&mut transaction, "intents", rows).await?;
-        Ok(transaction.commit().await?)
+        self.put("intents", rows).await?;
+        self.connection.run("COMMIT").await
     }
 
     /// What became of it: the intent is done, the record is linked, and an
     /// event tells so.
     pub async fn settle(&mut self, intents: &[Intent<'_>], created: &[Contact]) -> Result<()> {
-        let mut transaction = self.connection.begin().await?;
+        self.connection.run("BEGIN").await?;
         let rows = intents.iter().map(|i| (i.id.as_str(), "done"));
-        put(&mut transaction, "intents", rows).await?;
+        self.put("intents", rows).await?;
         for table in ["links", "events"] {
             let rows = created.iter().map(|c| (c.id.as_str(), c.document.as_str()));
-            put(&mut transaction, table, rows).await?;
+            self.put(table, rows).await?;
         }
-        Ok(transaction.commit().await?)
+        self.connection.run("COMMIT").await
     }
-}
 
-/// Rows of a document under its id.
-async fn put<'a>(
-    connection: &mut SqliteConnection,
-    table: &str,
-    rows: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
-) -> Result<()> {
-    let conflict = "(id) DO UPDATE SET doc = excluded.doc";
-    insert(connection, &format!("{table} (id, doc)"), conflict, rows).await
-}
-
-/// Rows of a key and the record that has it.
-async fn index<'a>(
-    connection: &mut SqliteConnection,
-    table: &str,
-    rows: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
-) -> Result<()> {
-    let conflict = "(doc, id) DO NOTHING";
-    insert(connection, &format!("{table} (doc, id)"), conflict, rows).await
-}
-
-async fn insert<'a>(
-    connection: &mut SqliteConnection,
-    into: &str,
-    conflict: &str,
-    rows: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
-) -> Result<()> {
-    // The driver looks a numbered parameter up in a time that grows with the
-    // number of parameters, so they are bound by their order.
-    let places = vec!["(?, ?)"; rows.len()].join(", ");
-    let text = format!("INSERT INTO {into} VALUES {places} ON CONFLICT {conflict}");
-    let mut query = sqlx::query(AssertSqlSafe(text));
-    for (first, second) in rows {
-        query = query.bind(first.to_owned()).bind(second.to_owned());
+    /// Rows of a document under its id.
+    async fn put<'a>(
+        &mut self,
+        table: &str,
+        rows: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<()> {
+        let conflict = "(id) DO UPDATE SET doc = excluded.doc";
+        let into = format!("{table} (id, doc)");
+        self.connection.insert(&into, conflict, rows).await
     }
-    query.execute(connection).await?;
-    Ok(())
+
+    /// Rows of a key and the record that has it.
+    async fn index<'a>(
+        &mut self,
+        table: &str,
+        rows: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<()> {
+        let conflict = "(doc, id) DO NOTHING";
+        let into = format!("{table} (doc, id)");
+        self.connection.insert(&into, conflict, rows).await
+    }
 }

@@ -14,7 +14,8 @@ pub(super) struct Measured {
     pub wall: Duration,
     pub cpu: Duration,
     pub peak_bytes: u64,
-    /// Processor time by stage, in milliseconds, where the process tells it.
+    /// Processor time by stage, in milliseconds, where the process tells it; on
+    /// a server the stage `server` is what that took.
     pub stages_ms: BTreeMap<String, f64>,
 }
 
@@ -59,6 +60,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(
         name: &'static str,
+        store: &'static str,
         records: usize,
         hub: &Measured,
         bare: &Measured,
@@ -78,7 +80,7 @@ impl Line {
         stages.insert("rest".into(), hundredths(each(hub.cpu) - counted));
         Self {
             name,
-            store: "sqlite",
+            store,
             records,
             records_per_s: (records as f64 / hub.wall.as_secs_f64()).round(),
             cpu_us_per_record: hundredths(each(hub.cpu)),
@@ -93,9 +95,10 @@ impl Line {
 
     pub(super) fn words(&self) -> String {
         let mut text = format!(
-            "{}: {} records, {:.0} a second, {} µs of processor time each: {} times the bare \
+            "{} on {}: {} records, {:.0} a second, {} µs of processor time each: {} times the bare \
              floor of {} µs, {} times the shaped one of {} µs; {} MB at most\n",
             self.name,
+            self.store,
             self.records,
             self.records_per_s,
             self.cpu_us_per_record,
@@ -118,7 +121,7 @@ pub(super) fn megabytes(bytes: u64) -> f64 {
     (bytes as f64 / 1e5).round() / 10.0
 }
 
-fn hundredths(number: f64) -> f64 {
+pub(super) fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_ratios_and_what_no_stage_counted() {
-        let line = Line::new("load", 10_000, &took(500), &took(100), &took(250));
+        let line = Line::new("load", "sqlite", 10_000, &took(500), &took(100), &took(250));
         assert_eq!((line.ratio, line.shaped_ratio), (5.0, 2.0));
         assert_eq!(
             (line.cpu_us_per_record, line.records_per_s),

@@ -3,36 +3,41 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::figures::Measured;
+use super::ground::{Database, Ground};
 use crate::stage::Stage;
 use crate::stage::children::Children;
 use crate::stage::twin::Twin;
 
-pub(super) struct Floor {
+pub(super) struct Floor<'a> {
     program: PathBuf,
-    folder: PathBuf,
+    folder: &'a Path,
     children: Children,
+    ground: &'a Ground,
+    database: Database<'a>,
 }
 
-impl Floor {
+impl<'a> Floor<'a> {
     /// It lies beside the program.
-    pub(super) fn beside(stage: &Stage) -> Self {
+    pub(super) fn beside(stage: &'a Stage, ground: &'a Ground) -> Self {
         let name = format!("concord-floor{}", std::env::consts::EXE_SUFFIX);
         Self {
             program: stage.program.with_file_name(name),
-            folder: stage.folder.clone(),
+            folder: &stage.folder,
             children: stage.children.clone(),
+            ground,
+            database: ground.database(&stage.folder, "floor"),
         }
     }
 
     /// Loads into a new database; only what changed since a moment, if one is
     /// given.
     pub(super) fn load(&self, twin: &Twin, shaped: bool, since: Option<i64>) -> Result<Measured> {
-        let db = self.new_database()?;
+        self.database.renew()?;
         let mut command = self.command(twin);
-        command.arg("load").arg("--db").arg(&db);
+        command.arg("load").arg("--db").arg(self.database.admin());
         if shaped {
             command.arg("--shaped");
         }
@@ -52,11 +57,11 @@ impl Floor {
     }
 
     pub(super) fn push(&self, twin: &Twin, list: &Path, shaped: bool) -> Result<Measured> {
-        let db = self.new_database()?;
+        self.database.renew()?;
         let mut command = self.command(twin);
         command.arg("push").arg("--records").arg(list);
         if shaped {
-            command.arg("--db").arg(&db);
+            command.arg("--db").arg(self.database.admin());
         }
         self.measure(&mut command)
     }
@@ -67,31 +72,13 @@ impl Floor {
         command
     }
 
-    fn new_database(&self) -> Result<PathBuf> {
-        let path = self.folder.join("floor.db");
-        for ending in ["", "-wal", "-shm"] {
-            let mut file = path.clone().into_os_string();
-            file.push(ending);
-            remove(Path::new(&file))?;
-        }
-        Ok(path)
-    }
-
     fn measure(&self, command: &mut Command) -> Result<Measured> {
-        let ended = self.children.run(command)?;
-        if !ended.status.success() {
-            bail!("the floor ended with {}", ended.status);
-        }
-        Ok(Measured::from(&ended))
-    }
-}
-
-/// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
+        self.ground.measure(|| {
+            let ended = self.children.run(command)?;
+            if !ended.status.success() {
+                bail!("the floor ended with {}", ended.status);
+            }
+            Ok(Measured::from(&ended))
+        })
     }
 }

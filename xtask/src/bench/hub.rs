@@ -1,26 +1,34 @@
 //! The program under measurement, with a database and connections of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::figures::Measured;
-use super::floor::remove;
+use super::ground::{Database, Ground};
 use crate::stage::Stage;
 use crate::stage::twin::Twin;
 
-/// What a database consists of while it is open.
-const FILES: [&str; 3] = ["concord.db", "concord.db-wal", "concord.db-shm"];
+/// The role of the hub on a server.
+const ROLE: &str = "hub";
 
 pub(super) struct Hub<'a> {
     stage: &'a Stage,
+    ground: &'a Ground,
     folder: PathBuf,
+    database: Database<'a>,
 }
 
 impl<'a> Hub<'a> {
     /// One connection a twin, with all quotas lifted.
-    pub(super) fn new(stage: &'a Stage, name: &str, twins: &[&Twin]) -> Result<Self> {
+    pub(super) fn new(
+        stage: &'a Stage,
+        ground: &'a Ground,
+        name: &str,
+        twins: &[&Twin],
+    ) -> Result<Self> {
         let folder = stage.folder.join(name);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -37,80 +45,74 @@ impl<'a> Hub<'a> {
         let path = folder.join("concord.yaml");
         std::fs::write(&path, config)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let hub = Self { stage, folder };
+        let hub = Self {
+            stage,
+            ground,
+            database: ground.database(&folder, &format!("concord_{name}")),
+            folder,
+        };
         hub.forget()?;
         Ok(hub)
     }
 
     /// Begins again with an empty database.
     pub(super) fn forget(&self) -> Result<()> {
-        for file in FILES {
-            remove(&self.folder.join(file))?;
+        self.database.renew()?;
+        if self.database.is_on_a_server() {
+            self.run(&["db", "setup", "--owner", &self.database.admin()])?;
+        } else {
+            self.run(&["init"])?;
         }
-        self.run(&["init"])?;
         self.run(&["apply", "-f", "concord.yaml"]).map(drop)
     }
 
     /// Puts the database as it is now aside.
     pub(super) fn keep(&self) -> Result<()> {
-        self.copy(&self.folder, &self.aside())
+        self.database.keep()
     }
 
     /// Takes what was put aside.
     pub(super) fn go_back(&self) -> Result<()> {
-        self.copy(&self.aside(), &self.folder)
+        self.database.go_back()
     }
 
     /// One sync, measured.
     pub(super) fn sync(&self, options: &[&str]) -> Result<Measured> {
-        let mut words = vec!["sync", "--timings"];
-        words.extend(options);
-        let (report, mut measured) = self.run(&words)?;
-        if let Some(streams) = report["streams"].as_object() {
-            for (name, stream) in streams {
-                if let Some(reason) = stream["stopped"].as_str() {
-                    bail!("{name} stopped: {reason}");
-                }
+        self.ground.measure(|| {
+            let mut words = vec!["sync", "--timings"];
+            words.extend(options);
+            let (report, mut measured) = self.run(&words)?;
+            check(&report)?;
+            let stages = report["cpu"]["stages_ms"].as_object().into_iter().flatten();
+            measured.stages_ms = stages
+                .filter_map(|(name, ms)| Some((name.clone(), ms.as_f64()?)))
+                .collect();
+            Ok(measured)
+        })
+    }
+
+    /// One sync, looked at whenever it tells how far it is.
+    pub(super) fn watch(&self, mut look: impl FnMut(u32, &str) -> Result<()>) -> Result<Measured> {
+        self.ground.measure(|| {
+            let mut command = self.command("--json --verbose", &["sync"]);
+            command.env("CONCORD_LOG", "error");
+            let ended = self.stage.children.run_watched(&mut command, &mut look)?;
+            if !ended.status.success() {
+                bail!("a sync ended with {}: {}", ended.status, ended.output);
             }
-        }
-        let stages = report["cpu"]["stages_ms"].as_object().into_iter().flatten();
-        measured.stages_ms = stages
-            .filter_map(|(name, ms)| Some((name.clone(), ms.as_f64()?)))
-            .collect();
-        Ok(measured)
+            Ok(Measured::from(&ended))
+        })
     }
 
     /// Gives the disk space back.
     pub(super) fn remove(self) -> Result<()> {
+        self.database.remove()?;
         std::fs::remove_dir_all(&self.folder)
             .with_context(|| format!("cannot remove {}", self.folder.display()))
     }
 
-    fn aside(&self) -> PathBuf {
-        self.folder.join("aside")
-    }
-
-    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
-        std::fs::create_dir_all(to)?;
-        for file in FILES {
-            remove(&to.join(file))?;
-            if from.join(file).exists() {
-                let copied = std::fs::copy(from.join(file), to.join(file))
-                    .and_then(|_| std::fs::File::open(to.join(file))?.sync_all());
-                // What is not on the disk yet would be written at the cost of
-                // the run that is measured.
-                copied.with_context(|| format!("cannot copy {file}"))?;
-            }
-        }
-        Ok(())
-    }
-
     fn run(&self, words: &[&str]) -> Result<(Value, Measured)> {
-        let mut command = self.stage.command("--json --quiet");
-        command
-            .args(words)
-            .current_dir(&self.folder)
-            .env("CONCORD_DB", self.folder.join(FILES[0]));
+        let mut command = self.command("--json --quiet", words);
         let ended = self.stage.children.run(&mut command)?;
         if !ended.status.success() {
             bail!(
@@ -124,4 +126,22 @@ impl<'a> Hub<'a> {
             .with_context(|| format!("`concord {}` printed no JSON", words.join(" ")))?;
         Ok((document, Measured::from(&ended)))
     }
+
+    fn command(&self, options: &str, words: &[&str]) -> Command {
+        let mut command = self.stage.command(options);
+        command
+            .args(words)
+            .current_dir(&self.folder)
+            .env("CONCORD_DB", self.database.address(ROLE));
+        command
+    }
+}
+
+fn check(report: &Value) -> Result<()> {
+    for (name, stream) in report["streams"].as_object().into_iter().flatten() {
+        if let Some(reason) = stream["stopped"].as_str() {
+            bail!("{name} stopped: {reason}");
+        }
+    }
+    Ok(())
 }

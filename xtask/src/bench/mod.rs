@@ -1,18 +1,25 @@
 //! `cargo xtask bench`: the real program, its HubSpot connector and the twin in
-//! another process, beside a floor that does the least that anybody could.
+//! another process, beside a floor that does the least that anybody could; on
+//! SQLite, and on a PostgreSQL of the bench's own.
 //!
 //! Everything is counted in processor time, which other work on the machine
-//! disturbs little, and shown as a ratio to the floor of the same run.
+//! disturbs little, and shown as a ratio to the floor of the same run.  That of
+//! the database server is counted in; what the server puts off until after the
+//! run (checkpoints, vacuum) is not.
 
 mod figures;
 mod floor;
+mod ground;
+mod growth;
 mod hub;
 mod linkage;
+mod people;
+mod server;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
-use crate::prerequisites::{self, BUILD};
+use crate::prerequisites::{self, BUILD, POSTGRES};
 use crate::stage::Stage;
 use crate::stage::children::{Children, EndWithScope};
 use crate::stage::twin::Twin;
@@ -20,12 +27,22 @@ use crate::workspace::Workspace;
 use crate::{plugins, run};
 use figures::{Line, Measured, median};
 use floor::Floor;
+use ground::Ground;
 use hub::Hub;
+use server::Server;
 
 #[derive(clap::Subcommand)]
 enum What {
     /// The matcher on data with known answers
     Match(linkage::Arguments),
+    /// What a record costs in small and in large databases
+    Growth(growth::Arguments),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Store {
+    Sqlite,
+    Postgres,
 }
 
 #[derive(clap::Args)]
@@ -36,6 +53,9 @@ pub(crate) struct Arguments {
     /// Print one JSON object a line, and nothing else on standard output
     #[arg(long, global = true)]
     json: bool,
+    /// Only on this database
+    #[arg(long, global = true)]
+    store: Option<Store>,
     /// How many contacts the full load reads
     #[arg(long, default_value_t = 100_000)]
     load: usize,
@@ -57,21 +77,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(What::Match(wanted)) = &arguments.what {
         return linkage::run(wanted, arguments.json);
     }
-    prerequisites::check(&BUILD.iter().collect::<Vec<_>>())?;
+    let on = |store| arguments.store.is_none_or(|only| only == store);
+    let server = on(Store::Postgres).then_some(POSTGRES);
+    let wanted = BUILD.iter().chain(server.into_iter().flatten());
+    prerequisites::check(&wanted.collect::<Vec<_>>())?;
     let workspace = Workspace::read()?;
     let children = Children::default();
     children.watch_signals()?;
     let _scope = EndWithScope(children.clone());
     let stage = build(&workspace, arguments.json, children)?;
-    let bench = Bench {
-        floor: Floor::beside(&stage),
-        stage: &stage,
-        rounds: arguments.rounds.max(1),
-    };
-    bench.warm_start()?;
-    bench.load_and_change(arguments.load, arguments.changed)?;
-    bench.push(arguments.push)?;
-    bench.memory(&arguments.memory)
+    let mut grounds = Vec::new();
+    if on(Store::Sqlite) {
+        grounds.push(Ground::Files);
+    }
+    if on(Store::Postgres) {
+        grounds.push(Ground::Server(Server::start()?));
+    }
+    for ground in &grounds {
+        let bench = Bench {
+            floor: Floor::beside(&stage, ground),
+            stage: &stage,
+            ground,
+        };
+        if let Some(What::Growth(wanted)) = &arguments.what {
+            bench.growth(wanted)?;
+            continue;
+        }
+        bench.warm_start(arguments.rounds)?;
+        bench.load_and_change(arguments.load, arguments.changed, arguments.rounds)?;
+        bench.push(arguments.push, arguments.rounds)?;
+        bench.memory(&arguments.memory)?;
+    }
+    Ok(())
 }
 
 /// Builds everything as it is shipped, and makes an empty folder.
@@ -86,58 +123,64 @@ fn build(workspace: &Workspace, json: bool, children: Children) -> Result<Stage>
 
 struct Bench<'a> {
     stage: &'a Stage,
-    floor: Floor,
-    rounds: usize,
+    ground: &'a Ground,
+    floor: Floor<'a>,
 }
 
 impl Bench<'_> {
     /// From the start of the program to its end, with one page to absorb; the
     /// compiled connector is at hand.
-    fn warm_start(&self) -> Result<()> {
+    fn warm_start(&self, rounds: usize) -> Result<()> {
         const PAGE: usize = 100;
         let twin = self.twin("start", PAGE)?;
-        let hub = Hub::new(self.stage, "start", &[&twin])?;
+        let hub = Hub::new(self.stage, self.ground, "start", &[&twin])?;
         hub.sync(&[])?;
+        let store = self.ground.name();
         let mut walls = Vec::new();
-        for _ in 0..self.rounds.max(5) {
+        for _ in 0..rounds.max(5) {
             hub.forget()?;
             walls.push(hub.sync(&[])?.wall.as_secs_f64() * 1_000.0);
         }
         walls.sort_by(f64::total_cmp);
         let median = walls[walls.len() / 2];
         self.tell(
-            &json!({ "name": "warm-start", "store": "sqlite", "records": PAGE, "ms": median.round() }),
-            &format!("warm start: {median:.0} ms from the start to the end of a sync of one page"),
+            &json!({ "name": "warm-start", "store": store, "records": PAGE, "ms": median.round() }),
+            &format!("warm start on {store}: {median:.0} ms from the start to the end of a sync of one page"),
         );
         hub.remove()
     }
 
-    fn load_and_change(&self, records: usize, changed: usize) -> Result<()> {
+    fn load_and_change(&self, records: usize, changed: usize, rounds: usize) -> Result<()> {
         let twin = self.twin("load", records)?;
-        let hub = Hub::new(self.stage, "load", &[&twin])?;
+        let hub = Hub::new(self.stage, self.ground, "load", &[&twin])?;
         let load = || {
             hub.forget()?;
             hub.sync(&[])
         };
         let bare = || self.floor.load(&twin, false, None);
         let shaped = || self.floor.load(&twin, true, None);
-        self.compare("load", records, load, bare, shaped)?;
+        self.compare("load", records, rounds, [&load, &bare, &shaped])?;
 
         // Every round starts from what the load left.
         hub.keep()?;
-        let since = edit(&twin, changed)?;
+        let since = people::edit(&twin, &people::first(&twin, changed)?, people::TITLE)?;
         let incremental = || {
             hub.go_back()?;
             hub.sync(&[])
         };
         let bare = || self.floor.load(&twin, false, Some(since));
         let shaped = || self.floor.load(&twin, true, Some(since));
-        self.compare("incremental", changed, incremental, bare, shaped)?;
+        self.compare(
+            "incremental",
+            changed,
+            rounds,
+            [&incremental, &bare, &shaped],
+        )?;
         hub.remove()
     }
 
     /// What one account knows is written to another that knows nobody.
-    fn push(&self, records: usize) -> Result<()> {
+    fn push(&self, records: usize, rounds: usize) -> Result<()> {
         let source = self.twin("source", records)?;
         // What the hub writes is what the floor writes.
         let (list, written) = {
@@ -149,11 +192,11 @@ impl Bench<'_> {
         let hub = || self.push_once(&source, &self.twin("target", 0)?);
         let bare = || self.floor.push(&self.twin("bare", 0)?, &list, false);
         let shaped = || self.floor.push(&self.twin("shaped", 0)?, &list, true);
-        self.compare("push", written, hub, bare, shaped)
+        self.compare("push", written, rounds, [&hub, &bare, &shaped])
     }
 
     fn push_once(&self, source: &Twin, target: &Twin) -> Result<Measured> {
-        let hub = Hub::new(self.stage, "push", &[source, target])?;
+        let hub = Hub::new(self.stage, self.ground, "push", &[source, target])?;
         hub.sync(&[])?;
         let pushed = hub.sync(&["--approve"])?;
         hub.remove()?;
@@ -161,14 +204,15 @@ impl Bench<'_> {
     }
 
     fn memory(&self, sizes: &[usize]) -> Result<()> {
+        let store = self.ground.name();
         let mut peaks = Vec::new();
         for records in sizes {
             let twin = self.twin("memory", *records)?;
-            let hub = Hub::new(self.stage, "memory", &[&twin])?;
+            let hub = Hub::new(self.stage, self.ground, "memory", &[&twin])?;
             let peak = figures::megabytes(hub.sync(&[])?.peak_bytes);
             self.tell(
-                &json!({ "name": "memory", "store": "sqlite", "records": records, "peak_mb": peak }),
-                &format!("memory: {peak} MB at most while {records} records are loaded"),
+                &json!({ "name": "memory", "store": store, "records": records, "peak_mb": peak }),
+                &format!("memory on {store}: {peak} MB at most while {records} records are loaded"),
             );
             peaks.push(peak);
             hub.remove()?;
@@ -195,18 +239,18 @@ impl Bench<'_> {
         &self,
         name: &'static str,
         records: usize,
-        mut hub: impl FnMut() -> Result<Measured>,
-        mut bare: impl FnMut() -> Result<Measured>,
-        mut shaped: impl FnMut() -> Result<Measured>,
+        rounds: usize,
+        three: [&dyn Fn() -> Result<Measured>; 3],
     ) -> Result<()> {
         let mut taken = [const { Vec::new() }; 3];
-        for _ in 0..self.rounds {
-            taken[0].push(hub()?);
-            taken[1].push(bare()?);
-            taken[2].push(shaped()?);
+        for _ in 0..rounds.max(1) {
+            for (taken, run) in taken.iter_mut().zip(three) {
+                taken.push(run()?);
+            }
         }
         let [hub, bare, shaped] = taken.map(median);
-        let line = Line::new(name, records, &hub?, &bare?, &shaped?);
+        let store = self.ground.name();
+        let line = Line::new(name, store, records, &hub?, &bare?, &shaped?);
         self.tell(&json!(line), &line.words());
         Ok(())
     }
@@ -218,40 +262,4 @@ impl Bench<'_> {
             println!("{words}");
         }
     }
-}
-
-/// People change the job title of so many contacts; gives a moment before they
-/// began, in milliseconds.
-fn edit(twin: &Twin, number: usize) -> Result<i64> {
-    run::say(&format!("people change {number} contacts"));
-    let mut ids = Vec::new();
-    let mut after = String::new();
-    while ids.len() < number {
-        let page = twin.get(&format!(
-            "/crm/objects/2026-03/contacts?limit=100&properties=jobtitle{after}"
-        ))?;
-        let results = page["results"].as_array().map_or(&[][..], Vec::as_slice);
-        ids.extend(
-            results
-                .iter()
-                .filter_map(|o| o["id"].as_str().map(str::to_owned)),
-        );
-        match page["paging"]["next"]["after"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
-    }
-    let mut since = None;
-    for id in ids.iter().take(number) {
-        let wish = json!({ "id": id, "properties": { "jobtitle": "Head of Concord" } });
-        let edited = twin.act("edit", &wish)?;
-        if since.is_none() {
-            since = edited["properties"]["lastmodifieddate"]
-                .as_str()
-                .map(str::to_owned);
-        }
-    }
-    let since = since.context("the twin does not say when a contact was changed")?;
-    let moment: jiff::Timestamp = since.parse()?;
-    Ok(moment.as_millisecond())
 }

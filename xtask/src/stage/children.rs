@@ -1,8 +1,8 @@
 //! The processes that a demo or a bench started.  Every one of them is ended by
 //! its own id: when that ends, when it fails, and on Ctrl-C.
 
-use std::io::Read;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -57,13 +57,38 @@ impl Children {
 
     /// Starts a process that goes on by itself, and gives what it prints.
     pub(crate) fn start(&self, command: &mut Command) -> Result<ChildStdout> {
-        self.spawn(command).map(|(_, output)| output)
+        self.spawn(command).map(|(_, output, _)| output)
     }
 
     /// Runs a process to its end.
     pub(crate) fn run(&self, command: &mut Command) -> Result<Ended> {
+        self.run_to_end(command, |_, _| Ok(()))
+    }
+
+    /// Runs a process to its end, and looks at it whenever it says a line on
+    /// standard error.  What it prints on standard output has to be short.
+    pub(crate) fn run_watched(
+        &self,
+        command: &mut Command,
+        mut look: impl FnMut(u32, &str) -> Result<()>,
+    ) -> Result<Ended> {
+        command.stderr(Stdio::piped());
+        self.run_to_end(command, |process, said| {
+            for line in said.into_iter().flat_map(BufReader::lines) {
+                look(process, &line?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn run_to_end(
+        &self,
+        command: &mut Command,
+        watch: impl FnOnce(u32, Option<BufReader<ChildStderr>>) -> Result<()>,
+    ) -> Result<Ended> {
         let clock = ProgressBar::hidden();
-        let (id, mut output) = self.spawn(command)?;
+        let (id, mut output, said) = self.spawn(command)?;
+        let watched = watch(id, said.map(BufReader::new));
         let mut text = String::new();
         let read = output.read_to_string(&mut text);
         // Ended from outside, it is no failure to be reported: the thread that
@@ -71,6 +96,7 @@ impl Children {
         if self.ended.load(Ordering::SeqCst) {
             wait_forever();
         }
+        watched?;
         read.context("a command's output cannot be read")?;
         let mut running = self.lock();
         let at = running.iter().position(|child| child.id() == id);
@@ -86,7 +112,7 @@ impl Children {
         })
     }
 
-    fn spawn(&self, command: &mut Command) -> Result<(u32, ChildStdout)> {
+    fn spawn(&self, command: &mut Command) -> Result<(u32, ChildStdout, Option<ChildStderr>)> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         // Held across the start, so that no child is born behind Ctrl-C's back.
         let mut running = self.lock();
@@ -94,9 +120,10 @@ impl Children {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let output = child.stdout.take().context("a command has no output")?;
+        let said = child.stderr.take();
         let id = child.id();
         running.push(child);
-        Ok((id, output))
+        Ok((id, output, said))
     }
 
     fn end_all(&self) {
@@ -145,6 +172,21 @@ mod tests {
         assert_eq!(ended.output, "hello\n");
         assert!(ended.peak_bytes > 0);
         assert!(children.lock().is_empty());
+    }
+
+    #[test]
+    fn a_command_is_looked_at_line_by_line() {
+        let children = Children::default();
+        let mut lines = Vec::new();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; echo two >&2; echo done"]);
+        let ended = children.run_watched(&mut command, |process, line| {
+            assert!(children.lock().iter().any(|child| child.id() == process));
+            lines.push(line.to_owned());
+            Ok(())
+        });
+        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(ended.unwrap().output, "done\n");
     }
 
     #[test]
