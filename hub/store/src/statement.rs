@@ -1,4 +1,5 @@
-//! Statements as values: one text for every database, and its parameters.
+//! Statements as values: one text for every database, and its parameters; but
+//! for look-ups of many rows, which PostgreSQL has to be led to.
 //!
 //! Placeholders are `$1 … $n`, `$1` is always the tenant; rows of an insert are
 //! spelled by the dialect.  Statements over many rows come in few sizes, because
@@ -99,6 +100,8 @@ pub(crate) struct Parts {
     pub head: String,
     pub row: Row,
     pub tail: String,
+    /// Head and tail in place of these on PostgreSQL.
+    pub on_server: Option<(String, String)>,
 }
 
 pub(crate) enum Row {
@@ -218,7 +221,16 @@ impl Batch {
     fn spell(&self, size: usize, dialect: Dialect) -> String {
         use std::fmt::Write as _;
 
-        let Parts { head, row, tail } = &*self.parts;
+        let Parts {
+            head,
+            row,
+            tail,
+            on_server,
+        } = &*self.parts;
+        let (head, tail) = match (dialect, on_server) {
+            (Dialect::Postgres, Some((head, tail))) => (head, tail),
+            _ => (head, tail),
+        };
         let mut text = head.clone();
         let mut next = match row {
             // Every row names the tenant anew, so that the parameters stand in
@@ -289,11 +301,30 @@ impl Table {
     /// `SELECT` of the rows for which these columns are among the given ones;
     /// `and` is a further condition, empty or starting with ` AND`.  In the order
     /// of the key, so that what follows is the same on every database.
+    ///
+    /// PostgreSQL chooses its way by what it believes of the table, and of one
+    /// that is being filled, or of a connection or a tenant that is new, it
+    /// believes that there is next to nothing: it would read all of it for each
+    /// page.  The subquery that depends on each given row, and is kept whole by
+    /// its OFFSET, leaves it one way: by the index, row for row.
     pub fn select_among(&self, and: &str, columns: &str, types: &'static [Type]) -> Parts {
+        let equal: Vec<String> = columns
+            .split(", ")
+            .map(|column| format!("{}.{column} = given.{column}", self.name))
+            .collect();
         Parts {
             head: format!("{}{and} AND ({columns}) IN (VALUES ", self.select()),
             row: Row::Typed(types),
             tail: format!(") ORDER BY {}", self.key.join(", ")),
+            on_server: Some((
+                "SELECT found.* FROM (SELECT DISTINCT * FROM (VALUES ".to_owned(),
+                format!(
+                    ") AS given ({columns})) AS given CROSS JOIN LATERAL \
+                     ({}{and} AND {} OFFSET 0) AS found",
+                    self.select(),
+                    equal.join(" AND ")
+                ),
+            )),
         }
     }
 
@@ -306,6 +337,7 @@ impl Table {
             ),
             row: Row::Typed(types),
             tail: ")".to_owned(),
+            on_server: None,
         }
     }
 
@@ -318,6 +350,7 @@ impl Table {
             ),
             row: Row::Typed(types),
             tail: ")".to_owned(),
+            on_server: None,
         }
     }
 
@@ -331,6 +364,7 @@ impl Table {
             ),
             row: Row::Tenant(self.columns().count()),
             tail: conflict.to_owned(),
+            on_server: None,
         }
     }
 
@@ -387,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_serves_every_database() {
+    fn texts_are_spelled_for_each_database() {
         let before = [Param::Int(Some(1))];
         let statements = UPSERT
             .statements(&before, &[7], |row, params| {
@@ -420,14 +454,22 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
-            assert_eq!(
-                &*statements[0].text(dialect),
-                "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES \
-                 (CAST($3 AS text)), (CAST($4 AS text)), (CAST($5 AS text)), \
-                 (CAST($6 AS text)), (CAST($7 AS text)))"
-            );
-        }
+        let given = "(CAST($3 AS text)), (CAST($4 AS text)), (CAST($5 AS text)), \
+                     (CAST($6 AS text)), (CAST($7 AS text))";
+        assert_eq!(
+            &*statements[0].text(Dialect::Sqlite),
+            format!(
+                "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES {given})"
+            )
+        );
+        assert_eq!(
+            &*statements[0].text(Dialect::Postgres),
+            format!(
+                "SELECT found.* FROM (SELECT DISTINCT * FROM (VALUES {given}) AS given (a)) \
+                 AS given CROSS JOIN LATERAL (SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 \
+                 AND t.a = given.a OFFSET 0) AS found"
+            )
+        );
     }
 
     #[test]
@@ -461,6 +503,7 @@ mod tests {
             head: String::new(),
             row: Row::Tenant(49),
             tail: String::new(),
+            on_server: None,
         });
         let rows = [0_i64; 100];
         let statements = WIDE

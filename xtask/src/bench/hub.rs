@@ -11,8 +11,8 @@ use super::ground::{Database, Ground};
 use crate::stage::Stage;
 use crate::stage::twin::Twin;
 
-/// The role of the hub on a server.
-const ROLE: &str = "hub";
+/// The role of the hub on a server, with the password that it is made with.
+const ROLE: &str = "hub:hub";
 
 pub(super) struct Hub<'a> {
     stage: &'a Stage,

@@ -7,6 +7,10 @@
 //! fail because the server went away in the meantime, nothing was asked yet, and
 //! another connection is taken.
 //!
+//! Every now and then a transaction begins with `DISCARD PLANS`.  A statement's
+//! plan is made once and kept, and one that was right for a table of ten rows
+//! reads through all of a larger one.
+//!
 //! `synchronous_commit` stays on for every commit.  On a file a process and its
 //! unwritten pages die together; a hub outlives its server, and would go on
 //! behind a page, a block of numbers or a lease that the server forgot.
@@ -19,6 +23,7 @@ pub(crate) mod distribute;
 pub(crate) mod setup;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use concord_core::TenantId;
@@ -43,9 +48,14 @@ const ATTEMPTS: u32 = 5;
 /// a copy of everything may take its time.
 const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
+/// In so many transactions a table may grow before its plans are made anew.  A
+/// prime, so that each of a pool's connections has its turn.
+const PLANNED_FOR: u64 = 61;
+
 pub(crate) struct Database {
     pool: PgPool,
     size: u32,
+    begun: AtomicU64,
     begin_reading: String,
     /// None where the database was opened for reading only.
     begin_writing: Option<String>,
@@ -72,6 +82,7 @@ impl Database {
         Ok(Self {
             pool,
             size,
+            begun: AtomicU64::new(0),
             begin_reading: format!("BEGIN READ ONLY; {tenant}"),
             begin_writing: writes
                 .then(|| format!("BEGIN; {tenant}; SET LOCAL synchronous_commit = on")),
@@ -138,9 +149,14 @@ impl Database {
     /// Begins a transaction on a connection that the server has not closed since
     /// it was used last.
     async fn begin(&self, text: &str) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        let mut text = text.to_owned();
+        if begun % PLANNED_FOR == PLANNED_FOR - 1 {
+            text += "; DISCARD PLANS";
+        }
         let mut broken = 0;
         loop {
-            match self.pool.begin_with(AssertSqlSafe(text)).await {
+            match self.pool.begin_with(AssertSqlSafe(text.clone())).await {
                 Ok(transaction) => return Ok(transaction),
                 Err(error) if is_away(&error) && broken < self.size => broken += 1,
                 Err(error) => return Err(failed(error)),

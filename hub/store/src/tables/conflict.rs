@@ -46,6 +46,7 @@ static DECIDE: Batch = Batch::compare(1, || Parts {
     tail: ") UPDATE conflicts SET winner = decided.winner, decision = decided.decision \
            FROM decided WHERE conflicts.tenant_id = $1 AND conflicts.id = decided.id"
         .to_owned(),
+    on_server: None,
 });
 static HOLD: Batch = Batch::insert(|| HOLDS.insert_new());
 static CLEAR: Batch = Batch::compare(1, || {

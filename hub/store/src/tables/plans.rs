@@ -6,11 +6,12 @@ use concord_core::{
     ConnectionId, EntityId, Kind, RemoteId, RunId, StreamName, TenantId, Timestamp,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
 use super::{conflict, entity, event, intent, lease, link, review, setup, waiting};
 use crate::dialect::Dialect;
-use crate::statement::Statement;
+use crate::statement::{Param, Statement};
+use crate::{Server, set_up};
 
 const TENANT: TenantId = TenantId(1);
 
@@ -40,7 +41,8 @@ async fn plan(connection: &mut SqliteConnection, statement: &Statement) -> Vec<S
         .collect()
 }
 
-fn reads() -> Vec<Statement> {
+/// Look-ups of many rows by a list.
+fn look_ups() -> Vec<Statement> {
     let kind = Kind::new("person");
     let stream = StreamName::new("contacts");
     let one = ConnectionId(1);
@@ -55,6 +57,26 @@ fn reads() -> Vec<Statement> {
             remote_id: id.clone(),
         })
         .collect();
+    [
+        entity::by_id(TENANT, &people),
+        entity::by_key(TENANT, &kind, &keys),
+        link::by_id(TENANT, one, &stream, &ids),
+        link::of_entities(TENANT, &people),
+        intent::open_of(TENANT, &people),
+        conflict::holds_of(TENANT, &people),
+        review::of_records(TENANT, &records),
+        waiting::waiting_for(TENANT, one, &stream, &ids),
+    ]
+    .into_iter()
+    .flat_map(Result::unwrap)
+    .collect()
+}
+
+fn reads() -> Vec<Statement> {
+    let kind = Kind::new("person");
+    let stream = StreamName::new("contacts");
+    let one = ConnectionId(1);
+    let ids: Vec<RemoteId> = vec!["1".into()];
     let intents = |fill: fn(&mut IntentFilter)| {
         let mut filter = IntentFilter::default();
         fill(&mut filter);
@@ -89,24 +111,13 @@ fn reads() -> Vec<Statement> {
         conflicts(|f| f.held_only = true),
         conflicts(|f| f.entity = Some(EntityId::new("person", 1))),
         review::select(TENANT, true, 9),
-        event::of_entity(TENANT, &people[0]),
+        event::of_entity(TENANT, &EntityId::new("person", 1)),
         setup::streams(TENANT, one),
         setup::document(TENANT, "config"),
         lease::holder(TENANT),
         lease::still_held(TENANT, 1, "me"),
     ];
-    for many in [
-        entity::by_id(TENANT, &people),
-        entity::by_key(TENANT, &kind, &keys),
-        link::by_id(TENANT, one, &stream, &ids),
-        link::of_entities(TENANT, &people),
-        intent::open_of(TENANT, &people),
-        conflict::holds_of(TENANT, &people),
-        review::of_records(TENANT, &records),
-        waiting::waiting_for(TENANT, one, &stream, &ids),
-    ] {
-        all.extend(many.unwrap());
-    }
+    all.extend(look_ups());
     all
 }
 
@@ -129,6 +140,70 @@ async fn every_read_searches_and_none_scans_a_table() {
         let searches = plan.iter().any(|line| line.starts_with("SEARCH"));
         assert!(searches, "{}: {plan:#?}", statement.text(Dialect::Sqlite));
     }
+}
+
+/// The text with its parameters written out.
+fn written_out(statement: &Statement) -> String {
+    let mut text = statement.text(Dialect::Postgres).to_string();
+    // From the last: $1 is the beginning of $10.
+    for (index, param) in statement.params.iter().enumerate().rev() {
+        let literal = match param {
+            Param::Int(number) => number.unwrap().to_string(),
+            Param::Text(text) => format!("'{}'", text.as_deref().unwrap()),
+            Param::Name(name) => format!("'{name}'"),
+        };
+        text = text.replace(&format!("${}", index + 1), &literal);
+    }
+    text
+}
+
+/// As it is when the first records of a tenant have come: there are rows, and
+/// the server has not looked at them yet.
+const FILLED: &str = "
+ALTER TABLE entities SET (autovacuum_enabled = false);
+ALTER TABLE links SET (autovacuum_enabled = false);
+ALTER TABLE match_keys SET (autovacuum_enabled = false);
+INSERT INTO entities (tenant_id, kind, number, state, dirty, cells)
+    SELECT 1, 'person', n, 'live', 1, '{}' FROM generate_series(1, 3000) n;
+INSERT INTO match_keys (tenant_id, kind, match_key, entity)
+    SELECT 1, 'person', 'email:' || n, n FROM generate_series(1, 3000) n;
+INSERT INTO links (tenant_id, connection, stream, remote_id, kind, entity, state, walk,
+                   read_at, mapping, first_contact, refused, raw, sent)
+    SELECT 1, 1, 'contacts', n, 'person', n, 'live', 1, 1, '', '[]', '{}', '{}', '{}'
+    FROM generate_series(1, 3000) n;";
+
+#[tokio::test]
+async fn a_server_that_knows_nothing_of_a_table_finds_each_given_row_by_an_index() {
+    let made = concord_cluster::database().unwrap();
+    let server = |url: &str| Server::parse(url).unwrap();
+    set_up(&server(&made.owner), &server(&made.hub))
+        .await
+        .unwrap();
+    let mut admin = server(&made.admin)
+        .options()
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    admin.execute(sqlx::raw_sql(FILLED)).await.unwrap();
+    let filled = ["FROM entities ", "FROM links ", "FROM match_keys "];
+    let mut looked_at = 0;
+    for statement in look_ups() {
+        let text = format!("EXPLAIN {}", written_out(&statement));
+        if !filled.iter().any(|table| text.contains(table)) {
+            continue;
+        }
+        looked_at += 1;
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(text.clone()))
+            .fetch_all(&mut admin)
+            .await
+            .unwrap();
+        let by_row = |line: &String| line.contains("Index Cond") && line.contains("*VALUES*");
+        assert!(plan.iter().any(by_row), "{text}: {plan:#?}");
+        let read_through = |line: &String| line.trim_start().starts_with("Filter");
+        assert!(!plan.iter().any(read_through), "{text}: {plan:#?}");
+    }
+    assert_eq!(looked_at, 4);
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ static DECIDE: Batch = Batch::compare(1, || Parts {
     tail: ") UPDATE reviews SET verdict = decided.verdict \
            FROM decided WHERE reviews.tenant_id = $1 AND reviews.id = decided.id"
         .to_owned(),
+    on_server: None,
 });
 static OF_RECORDS: Batch = Batch::compare(1, || REVIEWS.select_among("", RECORD, RECORD_TYPES));
 
