@@ -79,6 +79,10 @@ impl Bench<'_> {
         })?;
         let (people, tenth) = (people as u64, people as u64 / 10);
         let ends = walk.ends(people, tenth);
+        if ends.is_empty() {
+            crate::run::say("so few people have no first and no last tenth to compare");
+            return Ok(());
+        }
         let first: f64 = ends.iter().map(|(_, first, _)| first).sum();
         let last: f64 = ends.iter().map(|(.., last)| last).sum();
         let steps: Vec<_> = ends
