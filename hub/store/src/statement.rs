@@ -320,9 +320,10 @@ impl Table {
                 "SELECT found.* FROM (SELECT DISTINCT * FROM (VALUES ".to_owned(),
                 format!(
                     ") AS given ({columns})) AS given CROSS JOIN LATERAL \
-                     ({}{and} AND {} OFFSET 0) AS found",
+                     ({}{and} AND {} OFFSET 0) AS found ORDER BY {}",
                     self.select(),
-                    equal.join(" AND ")
+                    equal.join(" AND "),
+                    self.key.join(", ")
                 ),
             )),
         }
@@ -467,7 +468,7 @@ mod tests {
             format!(
                 "SELECT found.* FROM (SELECT DISTINCT * FROM (VALUES {given}) AS given (a)) \
                  AS given CROSS JOIN LATERAL (SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 \
-                 AND t.a = given.a OFFSET 0) AS found"
+                 AND t.a = given.a OFFSET 0) AS found ORDER BY a"
             )
         );
     }
