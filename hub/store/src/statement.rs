@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(
             &*statements[0].text(Dialect::Sqlite),
             format!(
-                "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES {given})"
+                "SELECT a, b FROM t WHERE tenant_id = $1 AND b = $2 AND (a) IN (VALUES {given}) ORDER BY a"
             )
         );
         assert_eq!(
