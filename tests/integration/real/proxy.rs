@@ -35,6 +35,8 @@ struct State {
     requests: u64,
     /// The writes, each as its method with what it is about.
     writes: Vec<String>,
+    /// How many answers said that a precondition did not hold.
+    refused: usize,
     /// What could not be understood, so that no write hides in it.
     unclear: Option<String>,
     /// Stops at the write after so many more.
@@ -97,6 +99,12 @@ impl Proxy {
         let mut state = self.shared.lock();
         assert_eq!(state.unclear, None, "a request that cannot be judged");
         std::mem::take(&mut state.writes)
+    }
+
+    /// How many writes were refused by their precondition since this was last
+    /// asked.
+    pub fn take_refused(&self) -> usize {
+        std::mem::take(&mut self.shared.lock().refused)
     }
 
     /// Stops the talk at the first write after so many more.
@@ -203,7 +211,10 @@ impl Shared {
             if read == 0 {
                 return Ok(());
             }
-            let state = self.lock();
+            let mut state = self.lock();
+            if is_refused(&buffer[..read]) {
+                state.refused += 1;
+            }
             if state.answers_held {
                 self.stop(state);
                 return Ok(());
@@ -250,6 +261,14 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     Ok(Some(Request { head, body }))
+}
+
+/// Whether an answer begins here that says 412 (RFC 9110, 15.5.13).
+fn is_refused(bytes: &[u8]) -> bool {
+    let status = bytes
+        .strip_prefix(b"HTTP/1.")
+        .and_then(|rest| rest.get(1..5));
+    status == Some(b" 412".as_slice())
 }
 
 /// What a request writes, if anything.  Whatever is not known to read counts as
@@ -314,6 +333,14 @@ mod tests {
         );
         rpc(r#"{"params": []}"#, Err("calls no method"));
         rpc("", Err("is no call"));
+    }
+
+    #[test]
+    fn a_failed_precondition_is_told_from_other_answers() {
+        assert!(is_refused(b"HTTP/1.1 412 Precondition Failed\r\n"));
+        assert!(is_refused(b"HTTP/1.0 412 Precondition Failed\r\n"));
+        assert!(!is_refused(b"HTTP/1.1 201 Created\r\nETag: 412"));
+        assert!(!is_refused(b"HTTP/1.1"));
     }
 
     #[test]

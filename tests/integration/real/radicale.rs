@@ -1,5 +1,12 @@
-//! Radicale, a CardDAV server, with one user and one address book.
+//! Radicale, a CardDAV server, with one user and address books of theirs.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{Failed, Server, free_port, step};
@@ -12,7 +19,7 @@ pub struct Radicale {
     pub server: Server,
     python: Python,
     /// Outlives the server that works in it.
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Radicale {
@@ -22,14 +29,7 @@ impl Radicale {
         let made = |e: std::io::Error| step("making Radicale's data folder", e);
         let data = TempDir::new().map_err(made)?;
         std::fs::write(data.path().join("users"), format!("{USER}:{PASSWORD}\n")).map_err(made)?;
-        let book = data
-            .path()
-            .join("storage/collection-root")
-            .join(USER)
-            .join("contacts");
-        std::fs::create_dir_all(&book).map_err(made)?;
-        let properties = r#"{"tag": "VADDRESSBOOK", "D:displayname": "Contacts"}"#;
-        std::fs::write(book.join(".Radicale.props"), properties).map_err(made)?;
+        make_book(data.path(), "contacts")?;
         let port = free_port()?;
         let mut command = python.program("python");
         command
@@ -51,13 +51,42 @@ impl Radicale {
         Ok(Self {
             server: Server::start("radicale", command, port, log)?,
             python,
-            _data: data,
+            data,
         })
+    }
+
+    /// One more address book, which is empty.
+    pub fn add_book(&self, name: &str) -> Result<(), Failed> {
+        make_book(self.data.path(), name)
     }
 
     /// The address book's URL.
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/{USER}/contacts/", self.server.port())
+    }
+
+    /// The folder in which the server keeps the cards of a book, a file each.
+    pub fn folder(&self, book: &str) -> PathBuf {
+        folder(self.data.path(), book)
+    }
+
+    /// One bare request for what is below the user; the status and the body.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server.port())).unwrap();
+        let sign_in = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+        write!(
+            stream,
+            "{method} /{USER}/{path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\
+             Authorization: Basic {sign_in}\r\nContent-Type: text/vcard; charset=utf-8\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
     }
 
     /// What a person does with another client (tests/real/radicale/people.py).
@@ -72,4 +101,16 @@ impl Radicale {
             input,
         )
     }
+}
+
+fn folder(data: &Path, book: &str) -> PathBuf {
+    data.join("storage/collection-root").join(USER).join(book)
+}
+
+fn make_book(data: &Path, name: &str) -> Result<(), Failed> {
+    let made = |e: std::io::Error| step("making an address book", e);
+    let book = folder(data, name);
+    std::fs::create_dir_all(&book).map_err(made)?;
+    let properties = json!({"tag": "VADDRESSBOOK", "D:displayname": name});
+    std::fs::write(book.join(".Radicale.props"), properties.to_string()).map_err(made)
 }

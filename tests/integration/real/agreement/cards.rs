@@ -1,13 +1,7 @@
 //! The address book as a client of no library's sees it: vCards written by hand
 //! and bare HTTP.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::super::radicale::{PASSWORD, Radicale, USER};
+use super::super::radicale::Radicale;
 use super::crowd::{IN_BOOKS, Person};
 
 /// What no connector has a field for, and what therefore has to stay.
@@ -61,23 +55,9 @@ fn has_email(number: usize) -> bool {
     !IN_BOOKS.contains(&number) || number < 150
 }
 
-/// One request; the status and the body.
+/// One request about a card; the status and the body.
 pub fn ask(radicale: &Radicale, method: &str, name: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, radicale.server.port())).unwrap();
-    let sign_in = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-    write!(
-        stream,
-        "{method} /{USER}/contacts/{name} HTTP/1.0\r\nHost: 127.0.0.1\r\n\
-         Authorization: Basic {sign_in}\r\nContent-Type: text/vcard; charset=utf-8\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    radicale.ask(method, &format!("contacts/{name}"), body)
 }
 
 /// The same, for one that has to succeed.
