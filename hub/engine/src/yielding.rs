@@ -38,17 +38,13 @@ impl Yielding {
         }
         let answer = call.await;
         self.sharing.take_turn().await.map_err(lost)?;
-        match self.claim.renew().await {
-            Ok(true) => answer,
-            Ok(false) => {
-                self.sharing.pass_turn().await.map_err(lost)?;
-                Err(lost(crate::sharing::Lost))
-            }
-            Err(error) => {
-                self.sharing.pass_turn().await.map_err(lost)?;
-                Err(lost(error))
-            }
-        }
+        let why = match self.claim.renew().await {
+            Ok(true) => return answer,
+            Ok(false) => lost(crate::sharing::Lost),
+            Err(error) => lost(error),
+        };
+        self.sharing.pass_turn().await.map_err(lost)?;
+        Err(why)
     }
 }
 

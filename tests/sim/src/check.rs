@@ -1,12 +1,16 @@
 //! What must hold when a world has come to rest (design.md §5, P1 to P12).
 //! What can be seen only while it happens is checked by the systems.
 
+mod books;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use concord_core::ports::{ConflictFilter, IntentFilter, Store};
-use concord_core::state::{EntityState, IntentState, Link, LinkState, Origin};
+use concord_core::ports::ConflictFilter;
+use concord_core::state::{EntityState, Link, LinkState, Origin};
 use concord_core::{Entity, Kind, Value};
+
+use books::Books;
 
 use crate::behaviour::Direction;
 use crate::clock::lock;
@@ -14,113 +18,6 @@ use crate::story::Temper;
 use crate::system::{Presence, Row, System};
 use crate::value::{Unit, is_empty, tokens};
 use crate::world::{World, id_of};
-
-/// Everything that the hub knows at the end.
-struct Books {
-    entities: BTreeMap<i64, Entity>,
-    links: Vec<Link>,
-    in_review: BTreeSet<(i64, String)>,
-    /// Records of which nobody has said yet whose they are.
-    asked: BTreeSet<(i64, String)>,
-    quarantined: BTreeSet<(i64, String)>,
-    held: BTreeSet<(i64, String)>,
-    failed: BTreeSet<(i64, i64)>,
-    /// Records with a write in doubt that nobody can see: entity, connection, id.
-    doubtful: BTreeSet<(i64, i64, String)>,
-    /// Numbers in the log of conflicts and in reviews.
-    logged: BTreeSet<u64>,
-}
-
-impl Books {
-    async fn read(store: &dyn Store) -> Result<Self> {
-        let kind = Kind::new("person");
-        let entities: BTreeMap<i64, Entity> = store
-            .scan_entities(&kind, 0, 10_000)
-            .await?
-            .into_iter()
-            .map(|entity| (entity.id.number, entity))
-            .collect();
-        let mut logged = BTreeSet::new();
-        for conflict in store.conflicts(&ConflictFilter::default()).await? {
-            for value in [&conflict.base, &conflict.canonical, &conflict.remote] {
-                logged.extend(tokens(value));
-            }
-        }
-        let reviews = store.reviews(false, 10_000).await?;
-        let mut in_review = BTreeSet::new();
-        let mut asked = BTreeSet::new();
-        for review in &reviews {
-            logged.extend(review.values.values().flat_map(tokens));
-            let place = (review.link.connection.0, review.link.remote_id.to_string());
-            if review.verdict.is_none() {
-                asked.insert(place.clone());
-            }
-            in_review.insert(place);
-        }
-        let filter = IntentFilter::default();
-        let intents = store.intents(&filter).await?;
-        let doubtful = intents
-            .iter()
-            .filter(|intent| intent.state == IntentState::InDoubt)
-            .filter_map(|intent| {
-                let id = intent.remote_id.as_ref()?.to_string();
-                Some((intent.entity.number, intent.connection.0, id))
-            })
-            .collect();
-        let failed = intents
-            .into_iter()
-            .filter(|intent| intent.state == IntentState::Failed)
-            .map(|intent| (intent.entity.number, intent.connection.0))
-            .collect();
-        let held = store
-            .all_holds(10_000)
-            .await?
-            .into_iter()
-            .map(|hold| {
-                let field = hold
-                    .field
-                    .map_or_else(|| "*".to_owned(), |field| field.to_string());
-                (hold.entity.number, field)
-            })
-            .collect();
-        let quarantined = store
-            .quarantined(10_000)
-            .await?
-            .into_iter()
-            .map(|one| (one.connection.0, one.remote_id.to_string()))
-            .collect();
-        let ids: Vec<_> = entities.values().map(|entity| entity.id.clone()).collect();
-        Ok(Self {
-            links: store.links_of(&ids).await?,
-            entities,
-            in_review,
-            asked,
-            quarantined,
-            held,
-            failed,
-            doubtful,
-            logged,
-        })
-    }
-
-    fn link(&self, system: &System, row: &Row) -> Option<&Link> {
-        self.links.iter().find(|link| {
-            link.key.connection == id_of(system) && link.key.remote_id.as_str() == row.id
-        })
-    }
-
-    /// Of two records that one customer has in a system, one is written after the
-    /// other: while a write to the first is in doubt, the second waits.
-    fn waits_for_twin(&self, entity: i64, place: &(i64, String)) -> bool {
-        let mut doubtful = self.doubtful.iter();
-        doubtful
-            .any(|(of, connection, id)| *of == entity && *connection == place.0 && *id != place.1)
-    }
-
-    fn is_held(&self, entity: i64, field: &str) -> bool {
-        self.held.contains(&(entity, field.to_owned())) || self.held.contains(&(entity, "*".into()))
-    }
-}
 
 /// P7 while the world is still moving: what counts as gone has really gone.
 pub(crate) async fn meanwhile(world: &World) -> Result<()> {
@@ -453,17 +350,18 @@ fn kept(world: &World, books: &Books) {
     let seen: Vec<_> = ledger.seen.iter().cloned().collect();
     let mut lost = Vec::new();
     for (system, id, unit, number) in seen {
-        let number_of = ConnectionNumber(system);
-        let link = books.links.iter().find(|link| {
-            link.key.connection.0 == number_of.id() && link.key.remote_id.as_str() == id
-        });
+        let connection = system as i64 + 1;
+        let link = books
+            .links
+            .iter()
+            .find(|link| link.key.connection.0 == connection && link.key.remote_id.as_str() == id);
         // What could not be believed before its record vanished is gone with it.
         let Some(link) = link.filter(|link| link.state == LinkState::Live) else {
             continue;
         };
         // Nor is it believed yet while a write to the customer's other record
         // there is in doubt.
-        if books.waits_for_twin(link.entity.number, &(number_of.id(), id.clone())) {
+        if books.waits_for_twin(link.entity.number, &(connection, id.clone())) {
             continue;
         }
         let Some(held) = ends.get(&link.entity.number) else {
@@ -503,14 +401,6 @@ fn kept(world: &World, books: &Books) {
     }
     for what in lost {
         ledger.breaks("P3", what);
-    }
-}
-
-struct ConnectionNumber(usize);
-
-impl ConnectionNumber {
-    fn id(&self) -> i64 {
-        self.0 as i64 + 1
     }
 }
 
