@@ -217,6 +217,8 @@ impl Page<'_> {
         if link.state == LinkState::Live && link.again_at.is_none() {
             let hub = self.of.lane.hub;
             link.again_at = Some(hub.clock.now().plus(UNREADABLE));
+            // Nor under the condition that it is still what was last read.
+            link.version = None;
         }
         self.keep_link(&before, link);
     }

@@ -232,7 +232,9 @@ fn duplicates(world: &World, books: &Books, system: &System, rows: &[Row]) {
         let reviewed = rows
             .iter()
             .any(|row| books.in_review.contains(&(id_of(system).0, row.id.clone())));
-        if reviewed || crossed(system, &rows) {
+        // Who stands in a record that nobody could ever read is not known.
+        let unknown = |row: &&&Row| row.spoilt && books.link(system, row).is_none();
+        if reviewed || crossed(system, &rows) || rows.iter().any(|row| unknown(&row)) {
             continue;
         }
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();

@@ -109,8 +109,9 @@ impl System {
                 && op.base_version.is_some()
                 && op.base_version != version
             {
-                let record = self.record(row, row.now());
-                return Some(Fault::VersionConflict(Some(Box::new(record))));
+                let record = || Box::new(self.record(row, row.now()));
+                let told = (!row.spoilt).then(record);
+                return Some(Fault::VersionConflict(told));
             }
         }
         for (field, value) in &op.fields {
