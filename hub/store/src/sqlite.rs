@@ -127,13 +127,21 @@ impl Database {
     }
 
     /// Runs one reading statement after another and returns all their rows.
+    ///
+    /// The writer's connection reads while it has nothing to write: it keeps the
+    /// pages that it knows, and every other connection forgets all of its own
+    /// with each commit.
     pub async fn read(&self, statements: Vec<Statement>) -> Result<Vec<AnyRow>, StoreError> {
-        let mut rows = Vec::new();
-        let mut reader = self.reader().await?;
-        for statement in statements {
-            rows.append(&mut fetch(&mut reader, statement).await?);
+        if let Some(writer) = &self.writer
+            && let Ok(mut writer) = writer.try_lock()
+            && let Some(mut connection) = writer.connection.take()
+        {
+            let rows = fetch_all(&mut connection, statements).await?;
+            writer.connection = Some(connection);
+            return Ok(rows);
         }
-        Ok(rows)
+        let mut reader = self.reader().await?;
+        fetch_all(&mut reader, statements).await
     }
 
     /// A transaction that sees everything as it is now.
@@ -186,6 +194,17 @@ async fn transact(
     }
     transaction.commit().await.map_err(failed)?;
     Ok(Some(rows))
+}
+
+async fn fetch_all(
+    connection: &mut SqliteConnection,
+    statements: Vec<Statement>,
+) -> Result<Vec<AnyRow>, StoreError> {
+    let mut rows = Vec::new();
+    for statement in statements {
+        rows.append(&mut fetch(connection, statement).await?);
+    }
+    Ok(rows)
 }
 
 pub(crate) async fn fetch(
