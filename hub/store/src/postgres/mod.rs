@@ -154,11 +154,14 @@ impl Database {
         if begun % PLANNED_FOR == PLANNED_FOR - 1 {
             text += "; DISCARD PLANS";
         }
-        let mut broken = 0;
+        let (mut broken, mut is_late) = (0, false);
         loop {
             match self.pool.begin_with(AssertSqlSafe(text.clone())).await {
                 Ok(transaction) => return Ok(transaction),
                 Err(error) if is_away(&error) && broken < self.size => broken += 1,
+                // A process that stood still while it waited finds its time up
+                // although nobody let it wait.
+                Err(sqlx::Error::PoolTimedOut) if !is_late => is_late = true,
                 Err(error) => return Err(failed(error)),
             }
         }
