@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::Result;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Arguments;
 use crate::clock::lock;
@@ -46,10 +47,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         Some(jobs) => jobs,
         None => thread::available_parallelism().map_or(2, usize::from),
     };
+    let cores = cores();
+    let mut turn = cores.iter().cycle();
     thread::scope(|scope| -> Result<()> {
         let mut workers = Vec::new();
         for _ in 0..jobs.max(1) {
-            workers.push(scope.spawn(|| -> Result<()> {
+            let core = turn.next();
+            let (next, stop, failed, counts, done) = (&next, &stop, &failed, &counts, &done);
+            let ground = &ground;
+            workers.push(scope.spawn(move || -> Result<()> {
+                core.map(stay_on).transpose()?;
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
@@ -59,17 +66,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                         return Ok(());
                     }
                     let story = Story::draw(seed, arguments.systems, ground.is_shared());
-                    let ended = runtime.block_on(World::live(&story, &ground, false))?;
-                    *lock(&counts) += ended.counts;
+                    let ended = runtime.block_on(World::live(&story, ground, false))?;
+                    *lock(counts) += ended.counts;
                     let so_far = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if !ended.broken.is_empty() {
-                        lock(&failed).insert(seed, ended.broken);
+                        lock(failed).insert(seed, ended.broken);
                         stop.store(arguments.first, Ordering::Relaxed);
                     }
                     if so_far.is_multiple_of(100) && !arguments.json {
                         eprintln!(
                             "sim: {so_far} worlds, {} of them failed",
-                            lock(&failed).len()
+                            lock(failed).len()
                         );
                     }
                 }
@@ -90,6 +97,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         tell_minimal(arguments, *seed, &ground)?;
     }
     Ok(failed.is_empty())
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    let may = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::MAX_CPU)
+        .filter(|core| may.is_set(*core))
+        .collect()
+}
+
+/// A world and the threads of its store work in turn, never at once.  On one core
+/// they hand over without waking another, which costs more than the work.
+fn stay_on(core: &usize) -> Result<()> {
+    let mut alone = CpuSet::new();
+    alone.set(*core);
+    Ok(sched_setaffinity(None, &alone)?)
 }
 
 fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>, counts: &Counts) {
