@@ -307,10 +307,13 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Entity>, StoreError>;
     /// Marks every unmatched and live entity of a kind dirty.
     async fn mark_dirty(&self, kind: &Kind) -> Result<(), StoreError>;
+    /// Who holds these keys: of each key so many at most, those of the lowest
+    /// numbers.
     async fn entities_by_keys(
         &self,
         kind: &Kind,
         keys: &[String],
+        most: u32,
     ) -> Result<Vec<MatchKey>, StoreError>;
 
     async fn links(
@@ -362,6 +365,8 @@ pub trait Store: Send + Sync {
     async fn intents(&self, filter: &IntentFilter) -> Result<Vec<Intent>, StoreError>;
     /// Open intents of these links, and open creates of these entities.
     async fn open_intents_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError>;
+    /// Creates that a system refused and that nobody has let go since.
+    async fn refused_creates_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError>;
 
     async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflict>, StoreError>;
     async fn holds(&self, entities: &[EntityId]) -> Result<Vec<Hold>, StoreError>;

@@ -203,6 +203,7 @@ impl Sender<'_> {
             mut link,
             ..
         } = job;
+        let now = self.lane.hub.clock.now();
         let reason = fault.to_string();
         let mut current = None;
         entity.dirty = true;
@@ -212,7 +213,7 @@ impl Sender<'_> {
                 intent.state = IntentState::Dropped;
                 intent.reason = reason;
                 if let Some(mut link) = link {
-                    link.again_at = Some(self.lane.hub.clock.now());
+                    link.again_at = Some(now);
                     out.links.push(link);
                 }
                 out.entities.push(entity);
@@ -231,7 +232,7 @@ impl Sender<'_> {
                 intent.reason = reason;
                 if let Some(mut link) = link {
                     // A direct read decides what that means.
-                    link.again_at = Some(self.lane.hub.clock.now());
+                    link.again_at = Some(now);
                     out.links.push(link);
                 }
             }
@@ -239,7 +240,7 @@ impl Sender<'_> {
                 self.sent.refused += 1;
                 let fields = self.canonical(&faults, &intent);
                 let rest = self.rest_of_create(&intent, &fields).await?;
-                confirm::refused(&mut intent, link.as_mut(), &fields, &reason);
+                confirm::refused(&mut intent, link.as_mut(), &fields, &reason, now);
                 // An update goes on without the refused fields, and so does a
                 // create where it can; else it is planned again when its
                 // entity changes.
@@ -256,7 +257,7 @@ impl Sender<'_> {
             Fault::Bug(_) | Fault::WindowTooLarge(_) | Fault::CursorExpired(_) => {
                 self.sent.refused += 1;
                 let fields = self.canonical(&[], &intent);
-                confirm::refused(&mut intent, link.as_mut(), &fields, &reason);
+                confirm::refused(&mut intent, link.as_mut(), &fields, &reason, now);
                 out.links.extend(link);
             }
             Fault::RateLimited { until, .. } | Fault::Transient { until, .. } => {

@@ -15,8 +15,8 @@ pub(crate) struct Before {
     pub links: HashMap<RemoteId, Link>,
     pub entities: HashMap<EntityId, Entity>,
     pub holds: HashMap<EntityId, Vec<Hold>>,
-    /// Entities with an open intent in this stream.
-    pub open: BTreeSet<EntityId>,
+    /// The open intents of this stream.
+    pub open: HashMap<EntityId, Vec<Intent>>,
 }
 
 /// What is kept from one page of a pull to the next.
@@ -74,7 +74,7 @@ impl Before {
         let entity_ids: BTreeSet<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
         let entity_ids: Vec<EntityId> = entity_ids.into_iter().collect();
         let mut holds: HashMap<EntityId, Vec<Hold>> = HashMap::new();
-        let mut open = BTreeSet::new();
+        let mut open: HashMap<EntityId, Vec<Intent>> = HashMap::new();
         let mut entities = HashMap::new();
         if !entity_ids.is_empty() {
             for entity in store.entities(&entity_ids).await? {
@@ -84,12 +84,9 @@ impl Before {
                 holds.entry(hold.entity.clone()).or_default().push(hold);
             }
             let intents = store.open_intents_of(&entity_ids).await?;
-            open.extend(
-                intents
-                    .into_iter()
-                    .filter(|i| lane.holds_intent(i))
-                    .map(|i| i.entity),
-            );
+            for intent in intents.into_iter().filter(|i| lane.holds_intent(i)) {
+                open.entry(intent.entity.clone()).or_default().push(intent);
+            }
         }
         let records = changes.iter().filter_map(|change| match change {
             Change::Upsert(record) => Some(&record.fields),

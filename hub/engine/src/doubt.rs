@@ -7,7 +7,9 @@ use std::time::Duration;
 use concord_core::manifest::CreateSafe;
 use concord_core::ports::{IntentFilter, Sequence};
 use concord_core::record::{Absence, Applied, Change, RemoteRecord};
-use concord_core::state::{EntityState, Intent, IntentAction, IntentState, Link, Review};
+use concord_core::state::{
+    EntityState, Intent, IntentAction, IntentState, Link, LinkState, Review,
+};
 use concord_core::{Changeset, ConnectionId, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::{self, Conclusion, Noticed};
 use concord_sync::confirm::{self, Next};
@@ -127,15 +129,54 @@ impl Lane<'_> {
             }
         }
         let mut settling = self.settling(&intents).await?;
+        let mut moves = Vec::new();
         for intent in intents {
             let Some(id) = intent.remote_id.clone() else {
                 continue;
             };
             let change = found.remove(&id);
+            if let Some(Change::Gone {
+                absence: Absence::MergedInto(into),
+                ..
+            }) = &change
+                && self.may_be_moved(&intent, into, &settling).await?
+            {
+                // The intent goes to the new id with the link, and the next look
+                // at it reads that.
+                moves.extend(change);
+                continue;
+            }
             self.judge(intent, &id, change, started, &mut settling, sent)
                 .await?;
         }
-        Ok(self.hub.store.commit(&settling.out).await?)
+        self.hub.store.commit(&settling.out).await?;
+        if !moves.is_empty() {
+            self.take_in(moves, ReadKind::Fetch, started, Noticed::Fetched)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The record became one that nobody knows, or whose id it had before.
+    async fn may_be_moved(
+        &self,
+        intent: &Intent,
+        into: &RemoteId,
+        settling: &Settling,
+    ) -> Result<bool, EngineError> {
+        let is_live = |link: &Link| {
+            let id = Some(&link.key.remote_id);
+            self.holds_link(link)
+                && id == intent.remote_id.as_ref()
+                && link.state == LinkState::Live
+        };
+        if !settling.around.links(&intent.entity).iter().any(is_live) {
+            return Ok(false);
+        }
+        let ids = std::slice::from_ref(into);
+        let known = self.hub.store.links(self.id(), self.name(), ids).await?;
+        let had_it = |link: &Link| link.entity == intent.entity && link.state == LinkState::Merged;
+        Ok(known.first().is_none_or(had_it))
     }
 
     async fn judge(

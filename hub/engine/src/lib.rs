@@ -32,6 +32,7 @@ pub mod merge;
 pub mod numbers;
 pub mod outbox;
 pub mod page;
+mod passed;
 pub mod planner;
 pub mod policy;
 pub mod progress;

@@ -174,10 +174,7 @@ impl Hub {
             fields: fields.collect(),
         };
         let knowledge = Knowledge::learned(&corpus, weights);
-        let text = serde_json::to_string(&knowledge).map_err(|error| {
-            EngineError::Refused(format!("the weights cannot be written down: {error}"))
-        })?;
-        self.store.set_document(&document(kind), &text).await?;
+        documents::write(self.store.as_ref(), &document(kind), &knowledge).await?;
         Ok(lesson)
     }
 }

@@ -33,6 +33,10 @@ pub struct Matched {
     pub waits_for: Vec<String>,
 }
 
+/// Of those who hold a key so many are looked at, and of a block it is seen that
+/// it is too large.
+const MOST_HOLDERS: u32 = CAP as u32 + 1;
+
 impl Hub {
     #[tracing::instrument(target = "concord::stage", level = "trace", name = "match", skip_all)]
     pub(crate) async fn match_kind(&self, kind: &Kind, run: RunId) -> Result<Matched, EngineError> {
@@ -225,11 +229,7 @@ impl Hub {
             return Vec::new();
         };
         let mut keys = matching::keys(entity, schema);
-        let blocks = self
-            .subjects
-            .get(kind)
-            .map(|subject| subject.blocks(entity));
-        keys.extend(blocks.into_iter().flatten().map(|key| MatchKey {
+        keys.extend(self.blocks_of(entity).into_iter().map(|key| MatchKey {
             kind: kind.clone(),
             key,
             entity: entity.id.number,
@@ -237,6 +237,11 @@ impl Hub {
         // So long a value identifies nobody.
         keys.retain(|key| key.key.len() <= LONGEST_KEY);
         keys
+    }
+
+    fn blocks_of(&self, entity: &Entity) -> Vec<String> {
+        let subject = self.subjects.get(&entity.id.kind);
+        subject.map_or_else(Vec::new, |subject| subject.blocks(entity))
     }
 
     /// Writes down how the keys of an entity have changed since `before`.
@@ -303,10 +308,16 @@ impl Table {
             .map(|key| key.key)
             .collect();
         let keys: Vec<String> = keys.into_iter().collect();
-        for key in store.entities_by_keys(&kind, &keys).await? {
+        for key in store.entities_by_keys(&kind, &keys, MOST_HOLDERS).await? {
             table.holders.entry(key.key).or_default().insert(key.entity);
         }
-        let others: BTreeSet<i64> = table.holders.values().flatten().copied().collect();
+        // Nobody is compared with those of a block that is too large.
+        let blocks: BTreeSet<String> = chunk.iter().flat_map(|e| hub.blocks_of(e)).collect();
+        let is_looked_at = |(key, holders): &(&String, &BTreeSet<i64>)| {
+            holders.len() <= CAP || !blocks.contains(*key)
+        };
+        let looked_at = table.holders.iter().filter(is_looked_at);
+        let others: BTreeSet<i64> = looked_at.flat_map(|(_, all)| all).copied().collect();
         let missing: Vec<EntityId> = others
             .iter()
             .filter(|number| !table.entities.contains_key(number))

@@ -3,22 +3,21 @@
 //! An intent is durable as `sent` before the first byte leaves, so after a
 //! crash it is known to be in doubt; its outcome is one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+mod look;
+
+use std::collections::HashMap;
 
 use concord_core::manifest::{self, CreateSafe};
 use concord_core::ports::IntentFilter;
-use concord_core::record::{Action, Change, Op, Outcome};
+use concord_core::record::{Action, Op, Outcome};
 use concord_core::state::{
     Entity, EntityState, Intent, IntentAction, IntentState, Link, LinkState,
 };
-use concord_core::{Changeset, EntityId, Fault, FieldName, Fields, RemoteId};
-use concord_sync::absence::Noticed;
-use concord_sync::observe::ReadKind;
+use concord_core::{Changeset, EntityId, Fault, FieldName};
 use concord_sync::scene::{Held, Scene};
 use concord_sync::{confirm, emit, undo};
 
 use crate::around::Around;
-use crate::before::is_empty;
 use crate::deletes::takes_away;
 use crate::error::EngineError;
 use crate::lane::Lane;
@@ -122,85 +121,12 @@ impl Sender<'_> {
     async fn send_batch(&mut self, mut intents: Vec<Intent>) -> Result<(), Stopped> {
         if !self.lane.stream.caps.etags {
             intents = self.read_before(intents).await?;
+            intents = self.look_before_sending_again(intents).await?;
         }
         let intents = self.look_before_deleting(intents).await?;
         let intents = self.lane.hub.still_open(intents).await?;
         let jobs = self.prepare(intents).await?;
         self.dispatch(jobs).await
-    }
-
-    /// Without conditional writes the record is read and compared right before
-    /// it is written; what is found is absorbed first, so that an edit that the
-    /// hub had not seen is not overwritten but decided.  Gives the intents whose
-    /// records look as they did.
-    async fn read_before(&mut self, intents: Vec<Intent>) -> Result<Vec<Intent>, Stopped> {
-        let ids: Vec<RemoteId> = intents
-            .iter()
-            .filter(|intent| is_update(intent) && intent.seen.is_empty())
-            .filter_map(|intent| intent.remote_id.clone())
-            .collect();
-        let hub = self.lane.hub;
-        let started = hub.clock.now();
-        let found = self.lane.fetch(&ids).await?;
-        let changed = self.changed_since(found).await?;
-        if changed.is_empty() {
-            return Ok(intents);
-        }
-        let moved: BTreeSet<&RemoteId> = changed.iter().filter_map(Change::id).collect();
-        let (dropped, kept): (Vec<_>, Vec<_>) = intents
-            .into_iter()
-            .partition(|i| i.remote_id.as_ref().is_some_and(|id| moved.contains(id)));
-        let mut out = Changeset::durable();
-        // Without its intent the observation is let in, and emit plans anew.
-        let ids: Vec<EntityId> = dropped.iter().map(|intent| intent.entity.clone()).collect();
-        for mut entity in hub.store.entities(&ids).await? {
-            entity.dirty = entity.state == EntityState::Live;
-            out.entities.push(entity);
-        }
-        out.intents.extend(dropped.into_iter().map(|mut intent| {
-            intent.state = IntentState::Dropped;
-            "the record was changed at the system since it was read".clone_into(&mut intent.reason);
-            intent
-        }));
-        hub.store.commit(&out).await?;
-        *self.read += self
-            .lane
-            .take_in(changed, ReadKind::Fetch, started, Noticed::Fetched)
-            .await?;
-        Ok(kept)
-    }
-
-    /// Records that do not look as the hub last saw them, in a mapped field.
-    pub(crate) async fn changed_since(
-        &self,
-        found: Vec<Change>,
-    ) -> Result<Vec<Change>, EngineError> {
-        let ids: Vec<_> = found.iter().filter_map(|c| c.id().cloned()).collect();
-        let store = &self.lane.hub.store;
-        let links = store.links(self.lane.id(), self.lane.name(), &ids).await?;
-        let links: HashMap<_, _> = links
-            .into_iter()
-            .map(|link| (link.key.remote_id.clone(), link))
-            .collect();
-        let mapped = self.lane.stream.mapping.remote_fields();
-        let looks_other = |link: &Link, fields: &Fields| {
-            mapped
-                .iter()
-                .any(|name| match (link.last_seen(name), fields.get(name)) {
-                    (Some(known), Some(now)) => known != now,
-                    // Never read: it was empty, or nobody would write there.
-                    (None, Some(now)) => !is_empty(now),
-                    (_, None) => false,
-                })
-        };
-        let changed = found.into_iter().filter(|change| match change {
-            Change::Upsert(record) => match links.get(&record.id) {
-                Some(link) => looks_other(link, &record.fields),
-                None => true,
-            },
-            Change::Gone { .. } | Change::Malformed { .. } => true,
-        });
-        Ok(changed.collect())
     }
 
     /// Looks at each intent once more at the moment of sending: what is
@@ -240,7 +166,13 @@ impl Sender<'_> {
                     .iter()
                     .any(|link| link.state == LinkState::Deleted);
             let scene = lane.scene(&known);
-            if is_orphan || is_moot(&intent, &entity, link.as_ref(), &held, &scene) {
+            // Since it was planned, something was seen that is not known yet.
+            let waits = is_update(&intent)
+                && intent.seen.is_empty()
+                && link
+                    .as_ref()
+                    .is_some_and(|link| emit::waits_to_be_read(link, &lane.stream.caps));
+            if is_orphan || waits || is_moot(&intent, &entity, link.as_ref(), &held, &scene) {
                 self.sent.outdated += 1;
                 intent.state = IntentState::Dropped;
                 "outdated before it was sent".clone_into(&mut intent.reason);

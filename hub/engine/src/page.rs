@@ -22,6 +22,7 @@ use crate::lane::Lane;
 use changes::{is_merge, usable};
 
 pub(crate) use changes::{contested, repeated, too_long};
+pub(crate) use gone::{moved_intents, moved_to};
 
 /// How long a record that cannot be read is left alone, unless the system shows
 /// it by itself.
@@ -108,6 +109,7 @@ impl PageOf<'_> {
             memory,
             counts: PageCounts::default(),
             moved: BTreeSet::new(),
+            passed: BTreeSet::new(),
             out,
         };
         // Who is told where a record went before the record itself is looked at
@@ -119,6 +121,9 @@ impl PageOf<'_> {
         }
         page.keep_moved();
         let counts = page.counts;
+        self.lane
+            .pass_over(std::mem::take(&mut page.passed))
+            .await?;
         memory.heals |= counts.quarantined > 0;
         self.wake_waiting(out).await?;
         // Two records of one entity may stand in one page: one row per key.
@@ -174,6 +179,8 @@ struct Page<'a> {
     counts: PageCounts,
     /// Ids to which a link moved on this page, and which it has not shown yet.
     moved: BTreeSet<RemoteId>,
+    /// Records that wait for a create in doubt.
+    passed: BTreeSet<RemoteId>,
     out: &'a mut Changeset,
 }
 
@@ -260,7 +267,7 @@ impl Page<'_> {
             );
             return Ok(());
         };
-        let open = self.before.open.contains(&link.entity);
+        let open = self.before.open.contains_key(&link.entity);
         let mut before = link.clone();
         if is_moved {
             // It has no row of its own yet, so it is written whatever is read.
@@ -333,6 +340,9 @@ impl Page<'_> {
             &held,
             &scene,
         );
+        if let Some(at) = self.still_due(&before) {
+            link.again_at = Some(link.again_at.map_or(at, |known| known.min(at)));
+        }
         self.well_again(&record.id);
         if before.state == LinkState::Merged {
             hub.ask_about_revived(&link, self.out).await?;
@@ -361,6 +371,17 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// Something else was seen of the record that could not be believed yet.  A
+    /// read that may be older does not disprove it.
+    fn still_due(&self, before: &Link) -> Option<Timestamp> {
+        let settle = &self.of.lane.stream.caps.settle_ms;
+        let longest = settle.pull().max(settle.fetch());
+        let started = self.of.read.started;
+        before
+            .again_at
+            .filter(|at| started < *at && *at <= self.of.lane.hub.clock.now().plus(longest))
+    }
+
     /// Writes a link only where something about it changed: a page of touches
     /// costs no row.
     fn keep_link(&mut self, before: &Link, link: Link) {
@@ -376,7 +397,8 @@ impl Page<'_> {
         }
         if self.memory.is_of_open_create(record) {
             // It may be what a create of ours made.  The create is settled
-            // first; the record is then linked by it or comes again.
+            // first; the record is then linked by it, or read again.
+            self.passed.insert(record.id.clone());
             return Ok(());
         }
         let hub = self.of.lane.hub;

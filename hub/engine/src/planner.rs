@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use concord_core::state::{Entity, IntentAction, Link, LinkKey, LinkState, Review};
+use concord_core::state::{Entity, Intent, IntentAction, Link, LinkKey, LinkState, Review};
 use concord_core::{ConnectionId, EntityId, Fields, Kind, RemoteId, StreamName};
 use concord_sync::emit::{self, Debt, Target};
 use concord_sync::guard::Tally;
@@ -58,15 +58,31 @@ pub struct Plan {
     pub guarded: Vec<Guarded>,
 }
 
+/// An entity at a connection's stream.
+type Place = (EntityId, i64, String);
+
 /// What stands around a chunk of entities.
 pub(crate) struct Surroundings {
     pub around: Around,
-    pub open: BTreeSet<(EntityId, i64, String)>,
+    pub open: BTreeSet<Place>,
     /// What the entities refer to, by stream.
     known: BTreeMap<(ConnectionId, StreamName), Known>,
+    /// Creates that their systems refused.
+    refused: Vec<Intent>,
 }
 
 impl Surroundings {
+    /// The system has refused to make a record of just these values.
+    fn was_refused(&self, (entity, connection, stream): &Place, debt: &Debt) -> bool {
+        let is_same = |intent: &Intent| {
+            intent.entity == *entity
+                && intent.connection.0 == *connection
+                && intent.stream.as_str() == stream
+                && intent.values == debt.values
+        };
+        debt.action == IntentAction::Create && self.refused.iter().any(is_same)
+    }
+
     /// One of several records in a stream waits for the open intent of another.
     pub fn is_crowded(&self, entity: &EntityId) -> bool {
         let links = self.around.links(entity).iter();
@@ -86,7 +102,7 @@ impl Surroundings {
 pub(crate) struct Gates {
     unread: Vec<String>,
     /// Entities that a record of this stream may be, which a person decides.
-    in_review: BTreeSet<(EntityId, i64, String)>,
+    in_review: BTreeSet<Place>,
     /// Records of which a person says first whose they are.
     asked: BTreeSet<LinkKey>,
 }
@@ -265,6 +281,7 @@ impl Hub {
             around,
             open,
             known,
+            refused: self.store.refused_creates_of(&ids).await?,
         })
     }
 
@@ -320,6 +337,7 @@ impl Hub {
                         create_blocked: gates.create(&entity.id, connection.id(), &stream.name),
                     };
                     let debt = emit::debt(entity, &target, &held, &|id| self.is_approved(id));
+                    let debt = debt.filter(|debt| !around.was_refused(&place, debt));
                     debts.extend(debt.map(|mut debt| {
                         if link.is_some_and(|link| gates.keeps_back(link)) {
                             debt.blocked = Some(ASKED);

@@ -228,6 +228,7 @@ impl Hub {
         let result = async {
             lane.settle_doubts(&mut entry.sent).await?;
             if lane.stream.caps.read {
+                lane.read_passed_over(&mut entry.read).await?;
                 lane.pull(request.full, &mut entry.read).await?;
                 lane.reread(&mut entry.read).await?;
             }

@@ -87,6 +87,11 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
         "values that could not be understood",
         include_str!("../migrations/0003_unread.sql"),
     ),
+    (
+        4,
+        "creates that were refused",
+        include_str!("../migrations/0004_refused.sql"),
+    ),
 ];
 
 /// The version of the schema.

@@ -336,8 +336,9 @@ impl Store for SqlStore {
         &self,
         kind: &Kind,
         keys: &[String],
+        most: u32,
     ) -> Result<Vec<MatchKey>, StoreError> {
-        let statements = entity::by_key(self.tenant, kind, keys)?;
+        let statements = entity::by_key(self.tenant, kind, keys, most)?;
         self.read(&entity::KEYS, statements, entity::read_key).await
     }
 
@@ -423,6 +424,11 @@ impl Store for SqlStore {
 
     async fn open_intents_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError> {
         let statements = intent::open_of(self.tenant, entities)?;
+        self.read(&intent::INTENTS, statements, intent::read).await
+    }
+
+    async fn refused_creates_of(&self, entities: &[EntityId]) -> Result<Vec<Intent>, StoreError> {
+        let statements = intent::refused_of(self.tenant, entities)?;
         self.read(&intent::INTENTS, statements, intent::read).await
     }
 

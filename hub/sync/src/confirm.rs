@@ -230,9 +230,23 @@ pub(crate) fn share(one: &Lens, other: &Lens) -> bool {
 ///
 /// A write that was sent once more to settle a doubt goes on without them:
 /// closed, it would leave the system's rewriting of its other values to be
-/// taken for a person's.
-pub fn refused(intent: &mut Intent, link: Option<&mut Link>, fields: &[FieldName], reason: &str) {
+/// taken for a person's.  What had been found in those that are refused was not
+/// made of ours, and is read before anything is written over it.
+pub fn refused(
+    intent: &mut Intent,
+    link: Option<&mut Link>,
+    fields: &[FieldName],
+    reason: &str,
+    now: Timestamp,
+) {
     if let Some(link) = link {
+        if fields
+            .iter()
+            .any(|name| intent.seen.contains_key(name.as_str()))
+        {
+            link.version = None;
+            link.again_at = Some(now);
+        }
         for name in fields {
             if let Some(value) = intent.values.get(name.as_str()) {
                 link.refused.insert(name.to_string(), value.clone());

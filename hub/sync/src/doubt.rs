@@ -154,6 +154,22 @@ pub fn resolve(
     (out, Next::Replay)
 }
 
+/// Whether a record still shows what was found of a write in doubt.
+pub fn is_as_seen(
+    intent: &Intent,
+    record: &RemoteRecord,
+    entity: &Entity,
+    scene: &Scene<'_>,
+) -> bool {
+    lenses(intent, scene).all(|lens| {
+        let Some(seen) = intent.seen.get(lens.field.as_str()) else {
+            return true;
+        };
+        let now = lens.get(&record.fields, entity, scene.refs);
+        now.is_ok_and(|now| normal::same(&lens.spec, &now, seen))
+    })
+}
+
 /// What was found is kept until the second sending is answered, and with it
 /// only what is still in doubt is sent.
 fn send_again(intent: &mut Intent, open: &[(&Lens, Found)], record: &RemoteRecord) {

@@ -14,7 +14,7 @@ pub mod confirm;
 pub mod consent;
 pub mod decide;
 pub mod delete;
-mod doubt;
+pub mod doubt;
 pub mod emit;
 mod field;
 pub mod guard;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use concord_core::Fault;
 use concord_core::chance::Seeded;
 use concord_core::ports::{Clock, Rng, Store};
+use concord_engine::run::Request;
 use serde_json::{Value, json};
 
 use super::World;
@@ -229,4 +230,40 @@ async fn an_endless_id_or_address_stops_no_other_record() {
     world.writes();
     world.sync().await;
     assert_eq!(world.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_create_is_sent_again_only_when_its_record_has_changed() {
+    let picky = Behaviour {
+        refuses: Some("p0@example.com"),
+        ..Behaviour::default()
+    };
+    let systems = [
+        ("a", Behaviour::default()),
+        ("b", picky),
+        ("c", Behaviour::default()),
+    ];
+    let world = World::with(systems);
+    let here = world.system("a").add(person(0));
+    world.sync().await;
+    // What c is owed waits for c's first plan, and is looked at in every run.
+    for name in ["a", "b"] {
+        let request = Request {
+            connection: Some(name.into()),
+            approve: true,
+            ..Request::default()
+        };
+        world.run(&request).await;
+    }
+    let b = world.system("b");
+    assert_eq!(b.take_writes(), 1);
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    assert_eq!(b.take_writes(), 0, "it was refused, and nothing is new");
+    world.system("a").edit(&here, json!({"title": "CTO"}));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(b.take_writes(), 1);
+    assert_eq!(world.system("c").ids().len(), 0);
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::World;
 use crate::world::Behaviour;
 
-fn upper(field: &str, value: &Value) -> Value {
+pub(super) fn upper(field: &str, value: &Value) -> Value {
     match value.as_str() {
         Some(text) if field == "title" => json!(text.to_uppercase()),
         _ => value.clone(),
@@ -22,7 +22,7 @@ fn upper(field: &str, value: &Value) -> Value {
 }
 
 /// One person in both systems, agreed on.
-async fn agreed(behaviour: Behaviour) -> (World, String, String) {
+pub(super) async fn agreed(behaviour: Behaviour) -> (World, String, String) {
     let world = World::with([("a", Behaviour::default()), ("b", behaviour)]);
     let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
     let a = world.system("a").add(ann.clone());
@@ -32,7 +32,7 @@ async fn agreed(behaviour: Behaviour) -> (World, String, String) {
     (world, a, b)
 }
 
-async fn is_quiet(world: &World) {
+pub(super) async fn is_quiet(world: &World) {
     world.writes();
     for _ in 0..2 {
         world.clock.advance(Duration::from_secs(600));
@@ -218,7 +218,7 @@ async fn a_dead_connection_does_not_stop_the_others() {
 }
 
 /// A write as the hub keeps it.
-fn intent(id: i64, entity: i64, action: IntentAction, values: Value) -> Intent {
+pub(super) fn intent(id: i64, entity: i64, action: IntentAction, values: Value) -> Intent {
     Intent {
         id: IntentId(id),
         run: RunId(1),

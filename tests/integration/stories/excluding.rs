@@ -101,7 +101,7 @@ async fn a_customer_that_is_kept_out_stands_still_everywhere() {
     let (world, ids) = agreed().await;
     let store = world.store().await;
     let known = store
-        .entities_by_keys(&"person".into(), &["email:ann@example.com".to_owned()])
+        .entities_by_keys(&"person".into(), &["email:ann@example.com".to_owned()], 9)
         .await
         .unwrap();
     let id = EntityId::new("person", known[0].entity);

@@ -21,5 +21,6 @@ mod references;
 mod restoring;
 mod tenants;
 mod undo;
+mod unsettled;
 
 use super::World;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use concord_core::Kind;
 use concord_core::ports::{Clock, ConflictFilter, Store};
+use concord_core::state::Link;
+use concord_core::{Changeset, ConnectionId, Fault, Kind, RemoteId};
+use concord_engine::run::Request;
 use serde_json::{Value, json};
 
 use super::World;
@@ -73,4 +75,55 @@ async fn a_record_that_nobody_can_read_does_not_keep_its_twin_waiting() {
     world.sync().await;
     assert_eq!(a.value(&first, "title"), Value::Null, "not written over");
     assert_eq!(a.value(&second, "title"), json!("CTO"));
+}
+
+#[tokio::test]
+async fn what_waited_to_be_written_waits_on_when_nobody_can_read_the_record() {
+    let world = World::new(&["a", "b"]);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let here = a.add(json!({"mail": "ann@example.com", "first": "Ann"}));
+    world.approve().await;
+    let there = b.find_by("mail", "ann@example.com").unwrap();
+    a.edit(&here, json!({"title": "CTO"}));
+    b.fail_next(Fault::AuthRevoked("the key was withdrawn".into()));
+    world.sync().await;
+    b.edit(&there, json!({"title": "Chief"}));
+    b.spoil(&there);
+    b.take_writes();
+    world.sync().await;
+    assert_eq!(b.take_writes(), 0);
+    assert_eq!(b.value(&there, "title"), json!("Chief"));
+}
+
+#[tokio::test]
+async fn a_read_that_may_be_older_disproves_nothing() {
+    let world = World::with([("a", slow()), ("b", Behaviour::default())]);
+    let ann = world
+        .system("a")
+        .add(json!({"mail": "ann@example.com", "first": "Ann"}));
+    world.approve().await;
+    world.sync().await;
+    // Somebody else saw something that cannot be believed before this moment.
+    let store = world.store().await;
+    let again = world.clock.now().plus(Duration::from_secs(300));
+    let link = async || {
+        let ids = [RemoteId::new(&ann)];
+        let found = store.links(ConnectionId(1), &"people".into(), &ids).await;
+        found.unwrap().pop().unwrap()
+    };
+    let mut out = Changeset::durable();
+    out.links.push(Link {
+        again_at: Some(again),
+        ..link().await
+    });
+    store.commit(&out).await.unwrap();
+    let whole = Request {
+        full: true,
+        ..Request::default()
+    };
+    world.run(&whole).await;
+    assert_eq!(link().await.again_at, Some(again));
+    world.clock.advance(Duration::from_secs(300));
+    world.sync().await;
+    assert_eq!(link().await.again_at, None);
 }

@@ -95,7 +95,7 @@ faulty! {
     unmatched_records(kind: &Kind, limit: u32) -> Vec<(LinkKey, EntityId)>;
     dirty_entities(kind: &Kind, after: i64, limit: u32) -> Vec<Entity>;
     mark_dirty(kind: &Kind) -> ();
-    entities_by_keys(kind: &Kind, keys: &[String]) -> Vec<MatchKey>;
+    entities_by_keys(kind: &Kind, keys: &[String], most: u32) -> Vec<MatchKey>;
     links(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Link>;
     links_of(entities: &[EntityId]) -> Vec<Link>;
     scan_links(connection: ConnectionId, stream: &StreamName, after: Option<&RemoteId>, limit: u32) -> Vec<Link>;
@@ -106,6 +106,7 @@ faulty! {
     next_due(connection: ConnectionId) -> Option<Timestamp>;
     intents(filter: &IntentFilter) -> Vec<Intent>;
     open_intents_of(entities: &[EntityId]) -> Vec<Intent>;
+    refused_creates_of(entities: &[EntityId]) -> Vec<Intent>;
     conflicts(filter: &ConflictFilter) -> Vec<Conflict>;
     holds(entities: &[EntityId]) -> Vec<Hold>;
     all_holds(limit: u32) -> Vec<Hold>;

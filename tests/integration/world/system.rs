@@ -188,6 +188,14 @@ impl System {
         state.rows.get_mut(id).unwrap().merged = Some(into.to_owned());
     }
 
+    /// A record gets another id, and the one that it had leads there.
+    pub fn move_to(&self, id: &str, into: &str) {
+        let row = self.state().rows[id].clone();
+        self.edit(into, Value::Object(row.fields));
+        self.restore(into);
+        self.merge(id, into);
+    }
+
     /// A person brings a deleted record back.
     pub fn restore(&self, id: &str) {
         let mut state = self.state();
@@ -488,11 +496,20 @@ impl Connector for System {
         };
         let found = ids.iter().map(|id| match row(id.as_str()) {
             Some(row) => self.shown(&state, id.as_str(), row),
-            None => Change::Gone {
-                id: id.clone(),
-                absence: Absence::Hidden,
-                at: None,
-            },
+            None => {
+                let became = state
+                    .rows
+                    .get(id.as_str())
+                    .and_then(|row| row.merged.as_ref());
+                let absence = became.map_or(Absence::Hidden, |into| {
+                    Absence::MergedInto(RemoteId::new(into))
+                });
+                Change::Gone {
+                    id: id.clone(),
+                    absence,
+                    at: None,
+                }
+            }
         });
         Ok(found.collect())
     }

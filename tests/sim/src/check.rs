@@ -57,7 +57,19 @@ pub(crate) async fn at_rest(world: &World) -> Result<()> {
     if world.story.temper == Temper::Peaceful {
         foreseen(world);
     }
+    if !world.story.reads_whole && is_merged_somewhere(world) {
+        // Where changes tell of merges not at all, or not for long, a whole read is
+        // the first to do so, and that is news.
+        for full in [true, false, false] {
+            world.calm_run(full).await?;
+        }
+    }
     quiescence(world, true).await
+}
+
+fn is_merged_somewhere(world: &World) -> bool {
+    let mut systems = world.town.systems().iter();
+    systems.any(|system| system.state().rows.iter().any(Row::is_merged))
 }
 
 fn breaks(world: &World, rule: &'static str, what: String) {
@@ -364,6 +376,15 @@ fn kept(world: &World, books: &Books) {
         // Nor is it believed yet while a write to the customer's other record
         // there is in doubt.
         if books.waits_for_twin(link.entity.number, &(connection, id.clone())) {
+            continue;
+        }
+        // Somebody has left something else there that is not understood, and
+        // that nobody writes over.
+        if unit
+            .fields()
+            .iter()
+            .any(|field| link.unread.contains_key(*field))
+        {
             continue;
         }
         let Some(held) = ends.get(&link.entity.number) else {

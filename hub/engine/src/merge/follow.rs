@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use concord_core::record::Change;
 use concord_core::state::{EntityState, IntentState, Link, LinkKey, LinkState, Origin};
 use concord_core::{Changeset, EntityId, RemoteId};
 use concord_sync::absence::Noticed;
@@ -19,7 +20,7 @@ use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
 use crate::lane::Lane;
-use crate::page::PageCounts;
+use crate::page::{PageCounts, moved_intents, moved_to};
 use crate::pull::Stopped;
 
 /// Before a merge is tried again that waits for a write to arrive, and one that
@@ -51,9 +52,7 @@ impl Hub {
             into: into.clone(),
             entity: link.entity.clone(),
         };
-        let text = serde_json::to_string(&mark)
-            .map_err(|error| super::refused(format!("a merge cannot be written down: {error}")))?;
-        Ok(self.store.set_document(&document(&link.key), &text).await?)
+        Ok(documents::write(self.store.as_ref(), &document(&link.key), &mark).await?)
     }
 
     async fn mark_of(&self, key: &LinkKey) -> Result<Option<Mark>, EngineError> {
@@ -67,6 +66,13 @@ impl Hub {
     ) -> Result<Option<EntityId>, EngineError> {
         Ok(self.mark_of(key).await?.map(|mark| mark.entity))
     }
+}
+
+fn is_there(found: &[Change], key: &LinkKey) -> bool {
+    found.iter().any(|change| match change {
+        Change::Upsert(record) => record.id == key.remote_id,
+        _ => false,
+    })
 }
 
 impl Lane<'_> {
@@ -105,6 +111,21 @@ impl Lane<'_> {
                 link.again_at = None;
                 link
             }));
+            if let Some(link) = out.links.first()
+                && is_there(&found, &other.key)
+                && !is_there(&found, &link.key)
+            {
+                // It went back to an id that it had before, with all that was
+                // agreed on since.
+                let into = &other.key.remote_id;
+                self.hub.note_move(&link.key, into).await?;
+                let entity = std::slice::from_ref(&link.entity);
+                let open = self.hub.store.open_intents_of(entity).await?;
+                out.intents = moved_intents(&open, &link.key, into);
+                let moved = moved_to(link, into);
+                out.links.push(moved);
+                self.hub.store.commit(&std::mem::take(&mut out)).await?;
+            }
             let page = self.page(ReadKind::Fetch, started, Noticed::Fetched);
             *counts += page.take_in(found, out).await?;
             return Ok(());

@@ -49,9 +49,7 @@ impl Hub {
     /// First the means to take a merge back, then the merge: a hub that dies in
     /// between leaves documents of a merge that never was, which nobody looks at.
     pub(super) async fn keep(&self, other: &EntityId, kept: &Kept) -> Result<(), EngineError> {
-        let text = serde_json::to_string(kept)
-            .map_err(|error| refused(format!("the merge cannot be written down: {error}")))?;
-        self.store.set_document(&document(other), &text).await?;
+        documents::write(self.store.as_ref(), &document(other), kept).await?;
         let name = other.to_string();
         for event in kept.events {
             let of_event = document_of_event(event);

@@ -116,10 +116,7 @@ impl Hub {
     }
 
     async fn note_redirects(&self, open: &[EntityId]) -> Result<(), EngineError> {
-        let text = serde_json::to_string(open).map_err(|error| {
-            super::refused(format!("the references cannot be written down: {error}"))
-        })?;
-        Ok(self.store.set_document(DOCUMENT, &text).await?)
+        Ok(documents::write(self.store.as_ref(), DOCUMENT, &open).await?)
     }
 
     /// Moves every reference that is noted as to be moved.
@@ -163,7 +160,10 @@ impl Hub {
                 continue;
             }
             let keys = [key_of(&moved.from)];
-            let holders = self.store.entities_by_keys(&schema.kind, &keys).await?;
+            let holders = self
+                .store
+                .entities_by_keys(&schema.kind, &keys, u32::MAX)
+                .await?;
             let holders: Vec<EntityId> = holders
                 .into_iter()
                 .map(|key| EntityId {

@@ -2,7 +2,9 @@
 
 use concord_core::ports::Sequence;
 use concord_core::record::Absence;
-use concord_core::state::{EntityState, Event, Link, LinkState, Origin, Review, Verdict};
+use concord_core::state::{
+    EntityState, Event, Intent, IntentState, Link, LinkKey, LinkState, Origin, Review, Verdict,
+};
 use concord_core::{EntityId, RemoteId};
 use concord_sync::absence::{self, Conclusion};
 
@@ -83,22 +85,22 @@ impl Page<'_> {
     /// one when what is due is looked at.
     async fn follow_merge(&mut self, link: &mut Link, into: &RemoteId) -> Result<(), EngineError> {
         let hub = self.of.lane.hub;
+        let key = &link.key;
         let ids = std::slice::from_ref(into);
         let known = hub
             .store
             .links(self.of.lane.id(), &self.of.lane.stream.name, ids)
             .await?;
         let is_new = known.is_empty() && !self.before.links.contains_key(into);
-        if is_new && *into != link.key.remote_id {
-            hub.note_move(&link.key, into).await?;
-            let mut moved = link.clone();
-            moved.key.remote_id = into.clone();
-            moved.state = LinkState::Live;
-            moved.version = None;
+        if is_new && *into != key.remote_id {
+            hub.note_move(key, into).await?;
+            let mut moved = moved_to(link, into);
             moved.again_at = Some(hub.clock.now());
-            moved.missing_since = None;
             self.moved.insert(into.clone());
             self.before.links.insert(into.clone(), moved);
+            let open = self.before.open.get(&link.entity);
+            let open = open.map_or(&[][..], Vec::as_slice);
+            self.out.intents.extend(moved_intents(open, key, into));
             return Ok(());
         }
         if let Some(other) = known.first()
@@ -149,4 +151,31 @@ impl Page<'_> {
             self.out.links.extend(self.before.links.remove(&id));
         }
     }
+}
+
+/// The link of a record whose id has moved.
+pub(crate) fn moved_to(link: &Link, into: &RemoteId) -> Link {
+    let mut moved = link.clone();
+    moved.key.remote_id = into.clone();
+    moved.state = LinkState::Live;
+    moved.version = None;
+    moved.missing_since = None;
+    moved
+}
+
+/// What became of a write of ours is seen at the record's new id.
+pub(crate) fn moved_intents(open: &[Intent], from: &LinkKey, into: &RemoteId) -> Vec<Intent> {
+    let has_left = |intent: &&Intent| {
+        matches!(intent.state, IntentState::Sent | IntentState::InDoubt)
+            && intent.connection == from.connection
+            && intent.stream == from.stream
+            && intent.remote_id.as_ref() == Some(&from.remote_id)
+    };
+    let moved = open.iter().filter(has_left).cloned();
+    moved
+        .map(|mut intent| {
+            intent.remote_id = Some(into.clone());
+            intent
+        })
+        .collect()
 }

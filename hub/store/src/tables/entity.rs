@@ -8,7 +8,7 @@ use concord_core::{Changeset, EntityId, Kind, TenantId};
 use super::{last_of_each, once, push_entity, tenant_only};
 use crate::cells;
 use crate::row::Reader;
-use crate::statement::{Batch, Param, Params, Statement, Table, Type};
+use crate::statement::{Batch, Param, Params, Parts, Row, Statement, Table, Type};
 
 pub(crate) const ENTITIES: Table = Table {
     name: "entities",
@@ -36,9 +36,7 @@ static REMOVE_KEYS: Batch = Batch::compare(1, || {
 static SETTLE: Batch = Batch::compare(1, || {
     ENTITIES.update_among("dirty = 0", "kind, number", &[Type::Text, Type::Int])
 });
-static BY_KEY: Batch = Batch::compare(2, || {
-    KEYS.select_among(" AND kind = $2", "match_key", &[Type::Text])
-});
+static BY_KEY: Batch = Batch::compare(3, by_key_parts);
 
 pub(crate) fn write(
     tenant: TenantId,
@@ -111,13 +109,40 @@ pub(crate) fn by_id(tenant: TenantId, ids: &[EntityId]) -> Result<Vec<Statement>
     })
 }
 
+/// A key that half the town holds costs no more to look up than a rare one: of
+/// each key the first `$3` rows are read, and none behind them.
+fn by_key_parts() -> Parts {
+    let mine = "tenant_id = $1 AND kind = $2 AND match_key = wanted";
+    let order = "ORDER BY kind, match_key, entity";
+    let given = "FROM (SELECT DISTINCT column1 AS wanted FROM (VALUES ";
+    Parts {
+        head: format!("SELECT kind, match_key, entity {given}"),
+        row: Row::Typed(&[Type::Text]),
+        tail: format!(
+            ")) AS given CROSS JOIN match_keys WHERE {mine} AND entity < coalesce((SELECT more.entity \
+             FROM match_keys AS more WHERE more.tenant_id = $1 AND more.kind = $2 AND \
+             more.match_key = wanted ORDER BY more.entity LIMIT 1 OFFSET $3), \
+             9223372036854775807) {order}"
+        ),
+        on_server: Some((
+            format!("SELECT kind, match_key, entity {given}"),
+            format!(
+                ") AS given) AS given CROSS JOIN LATERAL (SELECT kind, match_key, entity FROM \
+                 match_keys WHERE {mine} ORDER BY entity LIMIT $3) AS found {order}"
+            ),
+        )),
+    }
+}
+
 pub(crate) fn by_key(
     tenant: TenantId,
     kind: &Kind,
     keys: &[String],
+    most: u32,
 ) -> Result<Vec<Statement>, StoreError> {
     let mut before = tenant_only(tenant);
     before.text(kind.as_str());
+    before.int(i64::from(most));
     BY_KEY.statements(&before, &once(keys), |key, row| {
         row.text(key.as_str());
         Ok(())

@@ -41,6 +41,11 @@ static UPSERT: Batch = Batch::insert(|| INTENTS.upsert());
 static OPEN_OF: Batch = Batch::compare(1, || {
     INTENTS.select_among(" AND is_open = 1", ENTITY, ENTITY_TYPES)
 });
+// The conditions are literals, so that the partial index is found.
+static REFUSED_OF: Batch = Batch::compare(1, || {
+    let refused = " AND state = 'failed' AND action = 'create'";
+    INTENTS.select_among(refused, ENTITY, ENTITY_TYPES)
+});
 
 pub(crate) fn write(
     tenant: TenantId,
@@ -116,6 +121,15 @@ pub(crate) fn open_of(
     entities: &[EntityId],
 ) -> Result<Vec<Statement>, StoreError> {
     OPEN_OF.statements(&tenant_only(tenant), &once(entities), |id, row| {
+        push_entity(id, row)
+    })
+}
+
+pub(crate) fn refused_of(
+    tenant: TenantId,
+    entities: &[EntityId],
+) -> Result<Vec<Statement>, StoreError> {
+    REFUSED_OF.statements(&tenant_only(tenant), &once(entities), |id, row| {
         push_entity(id, row)
     })
 }

@@ -1,8 +1,10 @@
 //! Records are found by their keys, their queues and every part of a filter.
 
 use concord_core::ports::{IntentFilter, Store};
-use concord_core::state::{EntityState, IntentState, LinkState};
-use concord_core::{ConnectionId, IntentId, Kind, RemoteId, RunId, StreamName, Timestamp};
+use concord_core::state::{EntityState, IntentAction, IntentState, LinkState};
+use concord_core::{
+    Changeset, ConnectionId, IntentId, Kind, RemoteId, RunId, StreamName, Timestamp,
+};
 
 use super::Base;
 use crate::sample::*;
@@ -240,4 +242,28 @@ async fn intents_are_found_by_every_part_of_the_filter() {
     let mut ids: Vec<i64> = open.iter().map(|intent| intent.id.0).collect();
     ids.sort_unstable();
     assert_eq!(ids, [2, 4]);
+}
+
+#[tokio::test]
+async fn creates_that_were_refused_are_found_by_entity() {
+    let base = Base::new().await;
+    let store = base.open().await;
+    let of = |id, entity, action, state| {
+        let mut intent = intent(id, entity, state);
+        intent.action = action;
+        intent
+    };
+    let (create, update) = (IntentAction::Create, IntentAction::Update);
+    let mut changes = Changeset::default();
+    changes.intents = vec![
+        of(1, 1, create, IntentState::Failed),
+        of(2, 1, update, IntentState::Failed),
+        of(3, 1, create, IntentState::Dropped),
+        of(4, 2, create, IntentState::Failed),
+        of(5, 3, create, IntentState::Failed),
+    ];
+    store.commit(&changes).await.unwrap();
+    let found = store.refused_creates_of(&[person(1), person(3)]).await;
+    let ids: Vec<i64> = found.unwrap().iter().map(|intent| intent.id.0).collect();
+    assert_eq!(ids, [1, 5]);
 }

@@ -117,7 +117,7 @@ async fn check(steps: &[Step]) {
         .unwrap();
     assert_eq!(links, model.links.into_values().collect::<Vec<_>>());
     let keys: Vec<String> = (0..IDS).map(|k| format!("email:{k}")).collect();
-    let mut found = store.entities_by_keys(&kind, &keys).await.unwrap();
+    let mut found = store.entities_by_keys(&kind, &keys, 100).await.unwrap();
     found.sort();
     assert_eq!(found, model.keys.into_values().collect::<Vec<_>>());
 }

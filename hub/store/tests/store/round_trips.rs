@@ -204,7 +204,7 @@ async fn a_page_of_a_thousand_is_read_whole() {
     assert_eq!(links.len(), 1_003);
     let keys: Vec<String> = changes.keys_added.iter().map(|k| k.key.clone()).collect();
     let kind = Kind::new("person");
-    let mut found = store.entities_by_keys(&kind, &keys).await.unwrap();
+    let mut found = store.entities_by_keys(&kind, &keys, 100).await.unwrap();
     found.sort_by_key(|found| found.entity);
     assert_eq!(found, changes.keys_added);
     assert_eq!(store.entities(&[]).await.unwrap(), []);

@@ -135,7 +135,7 @@ async fn removing_comes_before_adding_and_the_last_word_holds() {
     store.commit(&changes).await.unwrap();
     let keys = ["email:ann@example.com".to_owned()];
     assert_eq!(
-        store.entities_by_keys(&kind, &keys).await.unwrap(),
+        store.entities_by_keys(&kind, &keys, 100).await.unwrap(),
         [mail(1), mail(2)]
     );
     assert_eq!(
@@ -154,10 +154,34 @@ async fn removing_comes_before_adding_and_the_last_word_holds() {
     changes.links = vec![bare_link("r2", 2)];
     store.commit(&changes).await.unwrap();
     assert_eq!(
-        store.entities_by_keys(&kind, &keys).await.unwrap(),
+        store.entities_by_keys(&kind, &keys, 100).await.unwrap(),
         [mail(2)]
     );
     assert_eq!(store.links_of(&[person(2)]).await.unwrap(), changes.links);
+}
+
+#[tokio::test]
+async fn of_each_key_the_first_holders_are_read_and_no_others() {
+    let base = Base::new().await;
+    let store = base.open().await;
+    let kind = Kind::new("person");
+    let key = |text: &str, entity| MatchKey {
+        kind: kind.clone(),
+        key: text.to_owned(),
+        entity,
+    };
+    let held: Vec<_> = (1..=9).map(|n| key("phone:1", n)).collect();
+    let mut changes = Changeset::default();
+    changes.keys_added = held.clone();
+    changes.keys_added.push(key("email:ann", 20));
+    store.commit(&changes).await.unwrap();
+    let wanted = ["phone:1", "nobody:1", "phone:1", "email:ann"].map(str::to_owned);
+    for (most, first) in [(3, &held[..3]), (9, &held), (u32::MAX, &held)] {
+        let mut expected = vec![key("email:ann", 20)];
+        expected.extend_from_slice(first);
+        let found = store.entities_by_keys(&kind, &wanted, most).await;
+        assert_eq!(found.unwrap(), expected, "{most} at most");
+    }
 }
 
 #[tokio::test]

@@ -248,6 +248,7 @@ fn refused_values_are_remembered_and_the_rest_is_planned_anew() {
         Some(&mut case.link),
         &["department".into()],
         "too long",
+        secs(1_000),
     );
     assert_eq!(case.intent.state, IntentState::Failed);
     assert_eq!(case.intent.reason, "too long");
@@ -264,6 +265,7 @@ fn v17_a_write_in_doubt_goes_on_without_the_field_that_is_refused() {
         Some(&mut case.link),
         &["department".into()],
         "too long",
+        secs(1_000),
     );
     assert_eq!(case.intent.state, IntentState::New);
     assert_eq!(
@@ -279,6 +281,7 @@ fn v17_a_write_in_doubt_goes_on_without_the_field_that_is_refused() {
         Some(&mut case.link),
         &["job_title".into()],
         "too long",
+        secs(1_000),
     );
     assert_eq!(case.intent.state, IntentState::Failed);
 }

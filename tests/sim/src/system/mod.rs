@@ -70,6 +70,10 @@ impl Row {
     pub(crate) fn is_live(&self) -> bool {
         self.now().presence == Presence::Live
     }
+
+    pub(crate) fn is_merged(&self) -> bool {
+        matches!(self.now().presence, Presence::Merged(_))
+    }
 }
 
 #[derive(Default)]

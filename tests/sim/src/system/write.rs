@@ -227,6 +227,11 @@ impl System {
                 fields.insert((*field).to_owned(), stored);
             }
         }
+        // It is there already, in a record that nobody can read.
+        let is_there = |row: &super::Row| row.human == human && row.is_live() && row.spoilt;
+        if state.rows.iter().any(is_there) {
+            ledger.doubled.insert(human);
+        }
         drop(ledger);
         let id = self.new_id(state, &fields);
         state.keys.insert(op.intent.clone(), id.clone());
