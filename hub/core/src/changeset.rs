@@ -7,7 +7,7 @@ use crate::state::{
     Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, Quarantined, Review,
     RunRow, StreamState, Waiting,
 };
-use crate::{EntityId, FieldName, Kind};
+use crate::{EntityId, FieldName, IntentId, Kind, RunId};
 
 /// A value by which entities are found when a record is matched: the kind, the
 /// key (`email:ann@example.com`) and the entity that holds it.
@@ -32,11 +32,13 @@ pub struct Changeset {
     pub keys_removed: Vec<MatchKey>,
     /// Inserted or replaced by id.
     pub intents: Vec<Intent>,
+    pub intents_removed: Vec<IntentId>,
     /// Inserted or, with the same entity, field, link, base, canonical and
     /// remote value, left as it is: the same conflict is recorded once.
     pub conflicts: Vec<Conflict>,
     /// Conflicts whose decision or winner is replaced, by id.
     pub conflicts_decided: Vec<Conflict>,
+    pub conflicts_removed: Vec<i64>,
     /// Inserted, or left as it is where the entity and field are held already.
     pub holds: Vec<Hold>,
     pub holds_cleared: Vec<(EntityId, Option<FieldName>)>,
@@ -46,6 +48,7 @@ pub struct Changeset {
     /// Reviews whose verdict is replaced, by id.
     pub reviews_decided: Vec<Review>,
     pub events: Vec<Event>,
+    pub events_removed: Vec<(EntityId, i64)>,
     pub quarantined: Vec<Quarantined>,
     /// Records that are well again.
     pub quarantine_cleared: Vec<LinkKey>,
@@ -55,6 +58,7 @@ pub struct Changeset {
     pub streams: Vec<StreamState>,
     pub connections: Vec<ConnectionRow>,
     pub runs: Vec<RunRow>,
+    pub runs_removed: Vec<RunId>,
     /// True where the commit must survive a power cut the moment it returns:
     /// an intent, a decision.  What can be read again does not need it.
     pub durable: bool,

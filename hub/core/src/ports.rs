@@ -374,6 +374,12 @@ pub trait Store: Send + Sync {
     async fn reviews(&self, open_only: bool, limit: u32) -> Result<Vec<Review>, StoreError>;
     async fn reviews_of(&self, links: &[LinkKey]) -> Result<Vec<Review>, StoreError>;
     async fn events(&self, entity: &EntityId) -> Result<Vec<Event>, StoreError>;
+    /// Events in order of their entities and numbers, behind this one.
+    async fn scan_events(
+        &self,
+        after: Option<(&EntityId, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
     async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError>;
     /// References that wait for these records.
     async fn waiting_for(
@@ -384,5 +390,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Waiting>, StoreError>;
     async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError>;
     async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError>;
+    /// Runs in order of their numbers.
+    async fn scan_runs(&self, after: RunId, limit: u32) -> Result<Vec<RunRow>, StoreError>;
     async fn counts(&self) -> Result<Counts, StoreError>;
 }

@@ -8,6 +8,7 @@ use concord_core::schema::MergeRule;
 use concord_core::{FieldName, Kind, StreamName, Value, manifest};
 use concord_sync::delete::DeleteMode;
 use concord_sync::guard::Guards;
+use concord_sync::retention::Retention;
 use concord_sync::scope::Filter;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct Config {
     /// Who wins a conflict, where it is not the schema's default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<Kind, BTreeMap<FieldName, MergeRule>>,
+    /// How long the books are kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retention: Retention,
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionConfig>,
 }

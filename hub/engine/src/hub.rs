@@ -14,6 +14,7 @@ use concord_sync::guard::Guards;
 use concord_sync::identity::Subject;
 use concord_sync::lens::References;
 use concord_sync::mapping::StreamMapping;
+use concord_sync::retention::Retention;
 use concord_sync::scene::{LensHistory, Rules, Scene};
 use concord_sync::schemas::Schemas;
 use concord_sync::scope::Filter;
@@ -132,6 +133,8 @@ pub struct Options {
     pub owner: String,
     /// How the database is shared with other hubs; none where it is not.
     pub sharing: Option<Arc<Sharing>>,
+    /// How long the books are kept; none keeps all of them.
+    pub retention: Option<Retention>,
 }
 
 impl Default for Options {
@@ -144,6 +147,7 @@ impl Default for Options {
             lease: Duration::from_secs(120),
             owner: "concord".into(),
             sharing: None,
+            retention: None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Writes that a system refused for good, and records that could not be taken
 //! in: kept with their fault, and tried again when a person says so.
 
+use std::collections::BTreeSet;
+
 use concord_core::ports::IntentFilter;
 use concord_core::state::{EntityState, Intent, IntentAction, IntentState, Link, Quarantined};
-use concord_core::{Changeset, Entity, EntityId, Fields};
+use concord_core::{Changeset, Entity, EntityId, Fields, IntentId};
 use serde::Serialize;
 
 use crate::around::Around;
@@ -136,25 +138,81 @@ impl Hub {
                 return Ok(());
             };
             filter.after = Some(last.id);
-            let ids: Vec<EntityId> = page.iter().map(|intent| intent.entity.clone()).collect();
-            let entities = self.store.entities(&ids).await?;
-            let around = Around::load(self.store.as_ref(), &ids).await?;
-            for intent in &page {
-                let entity = entities.iter().find(|entity| entity.id == intent.entity);
-                let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) else {
-                    continue;
-                };
-                let link = around.link_of(intent);
-                let mut wanted = still_wanted(intent, entity, link);
-                if !wanted.is_empty() {
-                    self.leave_undone(intent, &mut wanted).await?;
-                }
-                if intent.action == IntentAction::Delete || !wanted.is_empty() {
-                    look(intent, entity, link, wanted).await?;
-                }
+            for (intent, entity, link, values) in self.wanted(&page).await? {
+                look(intent, &entity, link.as_ref(), values).await?;
             }
         }
     }
+
+    /// Of refused writes, those that are still wanted, with what they are of and
+    /// the values that did not arrive.
+    async fn wanted<'i>(
+        &self,
+        refused: &'i [Intent],
+    ) -> Result<Vec<(&'i Intent, Entity, Option<Link>, Fields)>, EngineError> {
+        let ids: Vec<EntityId> = refused.iter().map(|i| i.entity.clone()).collect();
+        let entities = self.store.entities(&ids).await?;
+        let around = Around::load(self.store.as_ref(), &ids).await?;
+        let mut all = Vec::new();
+        for intent in refused {
+            let entity = entities.iter().find(|entity| entity.id == intent.entity);
+            let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) else {
+                continue;
+            };
+            let link = around.link_of(intent);
+            let mut wanted = still_wanted(intent, entity, link);
+            if !wanted.is_empty() {
+                self.leave_undone(intent, &mut wanted).await?;
+            }
+            if intent.action == IntentAction::Delete || !wanted.is_empty() {
+                all.push((intent, entity.clone(), link.cloned(), wanted));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Of closed writes, those without which a refused one would be forgotten,
+    /// sent again as it was, or named although it is not wanted any more.
+    pub(crate) async fn needed_for_letters(
+        &self,
+        closed: &[Intent],
+    ) -> Result<BTreeSet<IntentId>, EngineError> {
+        let of = |state| closed.iter().filter(move |intent| intent.state == state);
+        let refused: Vec<Intent> = of(IntentState::Failed).cloned().collect();
+        let wanted = self.wanted(&refused).await?;
+        let mut needed: BTreeSet<IntentId> = wanted.iter().map(|(i, ..)| i.id).collect();
+        let ids: Vec<EntityId> = refused.iter().map(|i| i.entity.clone()).collect();
+        let around = Around::load(self.store.as_ref(), &ids).await?;
+        let entities = self.store.entities(&ids).await?;
+        let is_needed = |intent: &&Intent| {
+            let entity = entities.iter().find(|entity| entity.id == intent.entity);
+            match entity.map(|entity| &entity.state) {
+                None | Some(EntityState::Deleted) => false,
+                // Who is a part of another one may be taken apart again.
+                Some(EntityState::MergedInto(_)) => true,
+                // It would be made there of the same values once more.
+                Some(EntityState::Live | EntityState::Unmatched) => {
+                    intent.action == IntentAction::Create && around.link_of(intent).is_none()
+                }
+            }
+        };
+        needed.extend(refused.iter().filter(is_needed).map(|intent| intent.id));
+        let undos = of(IntentState::Done).filter(|i| i.action == IntentAction::Restore);
+        for undo in undos {
+            let filter = IntentFilter {
+                entity: Some(undo.entity.clone()),
+                state: Some(IntentState::Failed),
+                limit: 1,
+                ..IntentFilter::default()
+            };
+            let before = self.store.intents(&filter).await?;
+            if before.iter().any(|refused| refused.id < undo.id) {
+                needed.insert(undo.id);
+            }
+        }
+        Ok(needed)
+    }
+
     /// A value that an undo keeps from the system since is not one that the
     /// system refuses.
     async fn leave_undone(&self, refused: &Intent, wanted: &mut Fields) -> Result<(), EngineError> {

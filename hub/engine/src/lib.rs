@@ -12,6 +12,7 @@ mod around;
 mod backoff;
 mod before;
 pub mod clock;
+pub mod compact;
 pub mod config;
 mod deletes;
 mod documents;

@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use kept::Kept;
 
 /// What the event of a merge says to the one that lives on.
-const MERGED_WITH: &str = "merged with ";
+pub(crate) const MERGED_WITH: &str = "merged with ";
 
 /// What a merge or its undoing did.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -158,6 +158,7 @@ impl Hub {
             .map(|connection| connection.row.name.clone())
             .collect();
         self.end_run(row, &report).await?;
+        self.compact_some().await?;
         Ok(report)
     }
 

@@ -27,6 +27,9 @@ impl Hub {
     /// Takes back what a run wrote.
     pub async fn undo(&mut self, number: i64) -> Result<Carried, EngineError> {
         let undone = RunId(number);
+        if number > 0 {
+            self.refuse_compacted(undone).await?;
+        }
         let filter = IntentFilter {
             run: Some(undone),
             limit: PAGE,
@@ -45,6 +48,8 @@ impl Hub {
             let run = hub.begin_run().await?;
             carried.report.run = run.id.0;
             hub.recover_alone().await?;
+            // Another hub may have compacted the books meanwhile.
+            hub.refuse_compacted(undone).await?;
             let mut after = None;
             loop {
                 let filter = IntentFilter {

@@ -12,7 +12,7 @@ use concord_core::state::{
     Review, RunRow, StreamState, Waiting,
 };
 use concord_core::{
-    Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, TenantId, Timestamp,
+    Changeset, ConnectionId, EntityId, Kind, RemoteId, RunId, StreamName, TenantId, Timestamp,
 };
 
 use crate::driver::{AnyRow, Database, Ongoing};
@@ -467,6 +467,16 @@ impl Store for SqlStore {
             .await
     }
 
+    async fn scan_events(
+        &self,
+        after: Option<(&EntityId, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let statement = event::scan(self.tenant, after, limit);
+        self.read(&event::EVENTS, vec![statement], event::read)
+            .await
+    }
+
     async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError> {
         let statement = tables::all(&waiting::QUARANTINED, self.tenant, limit);
         self.read(
@@ -496,6 +506,12 @@ impl Store for SqlStore {
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
         let statement = setup::runs(self.tenant, limit);
+        self.read(&setup::RUNS, vec![statement], setup::read_run)
+            .await
+    }
+
+    async fn scan_runs(&self, after: RunId, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let statement = setup::scan_runs(self.tenant, after, limit);
         self.read(&setup::RUNS, vec![statement], setup::read_run)
             .await
     }

@@ -27,6 +27,7 @@ pub mod merging;
 pub mod normal;
 pub mod observe;
 pub mod policy;
+pub mod retention;
 pub mod rules;
 pub mod scene;
 pub mod schemas;

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod batches;
+mod compacting;
 mod conflicts;
 mod consent;
 mod crash;
@@ -19,6 +20,7 @@ mod plans;
 mod readable;
 mod references;
 mod restoring;
+mod short_memory;
 mod tenants;
 mod undo;
 mod unsettled;

@@ -13,7 +13,9 @@ use concord_core::state::{
     Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, LinkState, Quarantined,
     Review, RunRow, StreamState, Waiting,
 };
-use concord_core::{Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, Timestamp};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Kind, RemoteId, RunId, StreamName, Timestamp,
+};
 
 /// Where the hub dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +115,11 @@ faulty! {
     reviews(open_only: bool, limit: u32) -> Vec<Review>;
     reviews_of(links: &[LinkKey]) -> Vec<Review>;
     events(entity: &EntityId) -> Vec<Event>;
+    scan_events(after: Option<(&EntityId, i64)>, limit: u32) -> Vec<Event>;
     quarantined(limit: u32) -> Vec<Quarantined>;
     waiting_for(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Waiting>;
     waiting(limit: u32) -> Vec<Waiting>;
     runs(limit: u32) -> Vec<RunRow>;
+    scan_runs(after: RunId, limit: u32) -> Vec<RunRow>;
     counts() -> Counts;
 }

@@ -23,6 +23,7 @@ use concord_engine::run::{Report, Request};
 use concord_engine::{EngineError, Hub};
 use concord_store::SqlStore;
 use concord_sync::mapping::Mapping;
+use concord_sync::retention::Retention;
 use concord_sync::scene::Rules;
 use concord_sync::schemas;
 use concord_sync::scope::Filter;
@@ -58,6 +59,8 @@ pub struct World<G> {
     directions: BTreeMap<String, Direction>,
     ways: BTreeMap<String, Ways>,
     debounces: BTreeMap<String, Duration>,
+    /// How long the books are kept; for ever where it is not said.
+    pub retention: Option<Retention>,
     /// The companies of accounts that have a second stream.
     companies: BTreeMap<String, Arc<System>>,
     pub ground: G,
@@ -88,6 +91,7 @@ impl<G: Ground> World<G> {
             directions: BTreeMap::new(),
             ways: BTreeMap::new(),
             debounces: BTreeMap::new(),
+            retention: None,
             companies: BTreeMap::new(),
             ground,
         }
@@ -149,6 +153,7 @@ impl<G: Ground> World<G> {
     pub async fn hub_on(&self, store: Arc<dyn Store>) -> Result<Hub, EngineError> {
         let options = Options {
             page_size: 3,
+            retention: self.retention,
             ..Options::default()
         };
         let connector = |system: &Arc<System>| Arc::clone(system) as Arc<dyn Connector>;

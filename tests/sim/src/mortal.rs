@@ -14,7 +14,9 @@ use concord_core::state::{
     Conflict, ConnectionRow, Entity, Event, Hold, Intent, Link, LinkKey, LinkState, Quarantined,
     Review, RunRow, StreamState, Waiting,
 };
-use concord_core::{Changeset, ConnectionId, EntityId, Kind, RemoteId, StreamName, Timestamp};
+use concord_core::{
+    Changeset, ConnectionId, EntityId, Kind, RemoteId, RunId, StreamName, Timestamp,
+};
 use tokio::sync::Notify;
 
 use crate::clock::lock;
@@ -223,9 +225,11 @@ mortal! {
     reviews(open_only: bool, limit: u32) -> Vec<Review>;
     reviews_of(links: &[LinkKey]) -> Vec<Review>;
     events(entity: &EntityId) -> Vec<Event>;
+    scan_events(after: Option<(&EntityId, i64)>, limit: u32) -> Vec<Event>;
     quarantined(limit: u32) -> Vec<Quarantined>;
     waiting_for(connection: ConnectionId, stream: &StreamName, ids: &[RemoteId]) -> Vec<Waiting>;
     waiting(limit: u32) -> Vec<Waiting>;
     runs(limit: u32) -> Vec<RunRow>;
+    scan_runs(after: RunId, limit: u32) -> Vec<RunRow>;
     counts() -> Counts;
 }

@@ -9,6 +9,8 @@ use serde_json::json;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::count;
+use crate::wire::hub::Reach;
+use crate::wire::right::Right;
 use crate::wire::{self, lease};
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +19,8 @@ pub enum Command {
     Setup(Setup),
     /// Move all records to another database, from a file to a server or back
     Move(Move),
+    /// Remove what is older than it is to be kept and not needed any more
+    Compact(Compact),
     /// Spread the tables over several machines, where the server has Citus
     Distribute(Distribute),
 }
@@ -63,6 +67,22 @@ pub struct Move {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
+  concord db compact --dry-run
+  concord db compact
+
+How long events, runs and conflicts are kept is `retention` in the configuration.
+What is still needed stays, whatever its age: what is under way or undecided, what
+tells why a value is what it is, and what a merge needs to be taken apart. Every
+sync does a part of it, so that this is only needed to have it all done at once.")]
+pub struct Compact {
+    /// Only count what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
   concord db distribute --owner postgres://owner:secret@db.example/concord
 
 Each tenant's rows lie on one machine. It is refused where the server does not
@@ -84,6 +104,7 @@ pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
     match command {
         Command::Setup(arguments) => setup(cli, arguments).await,
         Command::Move(arguments) => move_to(cli, arguments).await,
+        Command::Compact(arguments) => compact(cli, arguments).await,
         Command::Distribute(arguments) => spread(cli, arguments).await,
     }
 }
@@ -123,6 +144,39 @@ async fn move_to(cli: &Invocation, arguments: &Move) -> Result<Ending> {
              Next: name {to} with --db or CONCORD_DB",
             count(contents.rows(), "row"),
             cli.global.db
+        )
+    })?;
+    Ok(Ending::Fine)
+}
+
+async fn compact(cli: &Invocation, arguments: &Compact) -> Result<Ending> {
+    let compacted = match arguments.dry_run {
+        true => cli.records().await?.compact_dry().await?,
+        false => {
+            let store = cli.writing().await?;
+            let db = &cli.global.db;
+            let right = Right::take(db, &store, &cli.clock, "db compact", lease::SPAN).await?;
+            let (owner, sharing) = (right.owner.clone(), right.sharing.clone());
+            let result = async {
+                let mut hub = cli.hub_with(store, Reach::Records, owner, sharing).await?;
+                anyhow::Ok(hub.compact().await?)
+            };
+            let result = result.await;
+            right.give_back().await?;
+            result?
+        }
+    };
+    cli.output.show(&compacted, |removed| {
+        let verb = match arguments.dry_run {
+            true => "would be removed",
+            false => "removed",
+        };
+        format!(
+            "{}, {}, {} and {} {verb}",
+            count(removed.runs, "run"),
+            count(removed.writes, "write"),
+            count(removed.conflicts, "conflict"),
+            count(removed.events, "event")
         )
     })?;
     Ok(Ending::Fine)

@@ -238,6 +238,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
         ("plugins", before.plugins != after.plugins),
         ("fields", before.fields != after.fields),
         ("rules", before.rules != after.rules),
+        ("retention", before.retention != after.retention),
     ];
     differs
         .into_iter()

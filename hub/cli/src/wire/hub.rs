@@ -75,8 +75,9 @@ pub fn schemas(config: &Config) -> Result<Schemas, AddFieldError> {
 
 /// Builds the hub.  A connection that cannot run is part of it all the same and
 /// says why in `row.held`; the others are not stopped by it.
-pub async fn build(parts: Parts) -> Result<Hub, WireError> {
+pub async fn build(mut parts: Parts) -> Result<Hub, WireError> {
     let config = config::stored(parts.store.as_ref()).await?;
+    parts.options.retention = Some(config.retention);
     let schemas = schemas(&config)?;
     let rows = parts.store.connections().await?;
     // A removed connection still owns what it said, unless its name lives on.

@@ -48,6 +48,7 @@ static DECIDE: Batch = Batch::compare(1, || Parts {
         .to_owned(),
     on_server: None,
 });
+static REMOVE: Batch = Batch::compare(1, || CONFLICTS.delete_among("id", &[Type::Int]));
 static HOLD: Batch = Batch::insert(|| HOLDS.insert_new());
 static CLEAR: Batch = Batch::compare(1, || {
     HOLDS.delete_among("kind, entity, field", &[Type::Text, Type::Int, Type::Text])
@@ -60,6 +61,11 @@ pub(crate) fn write(
     out: &mut Vec<Statement>,
 ) -> Result<(), StoreError> {
     let tenant = tenant_only(tenant);
+    let gone = &changes.conflicts_removed;
+    out.extend(REMOVE.statements(&tenant, gone, |id, row| {
+        row.int(*id);
+        Ok(())
+    })?);
     let conflicts: Vec<&Conflict> = changes.conflicts.iter().collect();
     out.extend(
         RECORD_ONCE.statements(&tenant, &conflicts, |conflict, row| {

@@ -7,7 +7,7 @@ use concord_core::{Changeset, EntityId, RunId, TenantId};
 use super::{push_entity, tenant_only};
 use crate::document;
 use crate::row::Reader;
-use crate::statement::{Batch, Params, Statement, Table};
+use crate::statement::{Batch, Params, Statement, Table, Type};
 
 pub(crate) const EVENTS: Table = Table {
     name: "events",
@@ -17,12 +17,23 @@ pub(crate) const EVENTS: Table = Table {
 
 // History is only added to: a number that is there already is an error.
 static ADD: Batch = Batch::insert(|| EVENTS.insert(""));
+static REMOVE: Batch = Batch::compare(1, || {
+    EVENTS.delete_among("kind, entity, id", &[Type::Text, Type::Int, Type::Int])
+});
 
 pub(crate) fn write(
     tenant: TenantId,
     changes: &Changeset,
     out: &mut Vec<Statement>,
 ) -> Result<(), StoreError> {
+    let gone = &changes.events_removed;
+    out.extend(
+        REMOVE.statements(&tenant_only(tenant), gone, |(entity, id), row| {
+            push_entity(entity, row)?;
+            row.int(*id);
+            Ok(())
+        })?,
+    );
     out.extend(
         ADD.statements(&tenant_only(tenant), &changes.events, |event, row| {
             push_entity(&event.entity, row)?;
@@ -63,4 +74,22 @@ pub(crate) fn of_entity(tenant: TenantId, entity: &EntityId) -> Statement {
         ),
         params,
     )
+}
+
+/// In order of the key, behind this one.
+pub(crate) fn scan(tenant: TenantId, after: Option<(&EntityId, i64)>, limit: u32) -> Statement {
+    let mut params = tenant_only(tenant);
+    let mut text = EVENTS.select();
+    if let Some((entity, id)) = after {
+        params.text(entity.kind.as_str());
+        params.int(entity.number);
+        params.int(id);
+        text.push_str(" AND (kind, entity, id) > ($2, $3, $4)");
+    }
+    params.int(i64::from(limit));
+    text.push_str(&format!(
+        " ORDER BY kind, entity, id LIMIT ${}",
+        params.len()
+    ));
+    Statement::new(text, params)
 }

@@ -7,7 +7,7 @@ use concord_core::{Changeset, ConnectionId, EntityId, IntentId, RunId, TenantId}
 use super::{ENTITY, ENTITY_TYPES, last_of_each, once, push_entity, tenant_only};
 use crate::document::{self, Word};
 use crate::row::Reader;
-use crate::statement::{Batch, Params, Statement, Table};
+use crate::statement::{Batch, Params, Statement, Table, Type};
 
 pub(crate) const INTENTS: Table = Table {
     name: "intents",
@@ -38,6 +38,7 @@ pub(crate) const INTENTS: Table = Table {
 };
 
 static UPSERT: Batch = Batch::insert(|| INTENTS.upsert());
+static REMOVE: Batch = Batch::compare(1, || INTENTS.delete_among("id", &[Type::Int]));
 static OPEN_OF: Batch = Batch::compare(1, || {
     INTENTS.select_among(" AND is_open = 1", ENTITY, ENTITY_TYPES)
 });
@@ -52,6 +53,11 @@ pub(crate) fn write(
     changes: &Changeset,
     out: &mut Vec<Statement>,
 ) -> Result<(), StoreError> {
+    let gone = &changes.intents_removed;
+    out.extend(REMOVE.statements(&tenant_only(tenant), gone, |id, row| {
+        row.int(id.0);
+        Ok(())
+    })?);
     let intents = last_of_each(&changes.intents, |intent| intent.id);
     out.extend(
         UPSERT.statements(&tenant_only(tenant), &intents, |intent, row| {

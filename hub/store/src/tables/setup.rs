@@ -8,7 +8,7 @@ use concord_core::{Changeset, ConnectionId, RunId, TenantId};
 use super::{last_of_each, tenant_only};
 use crate::document;
 use crate::row::Reader;
-use crate::statement::{Batch, Params, Statement, Table};
+use crate::statement::{Batch, Params, Statement, Table, Type};
 
 pub(crate) const STREAMS: Table = Table {
     name: "streams",
@@ -51,6 +51,7 @@ static PUT_STREAMS: Batch = Batch::insert(|| STREAMS.upsert());
 static PUT_CONNECTIONS: Batch = Batch::insert(|| CONNECTIONS.upsert());
 static PUT_RUNS: Batch = Batch::insert(|| RUNS.upsert());
 static PUT_DOCUMENTS: Batch = Batch::insert(|| DOCUMENTS.upsert());
+static REMOVE_RUNS: Batch = Batch::compare(1, || RUNS.delete_among("id", &[Type::Int]));
 
 pub(crate) fn write(
     tenant: TenantId,
@@ -82,6 +83,11 @@ pub(crate) fn write(
             Ok(())
         })?,
     );
+    let gone = &changes.runs_removed;
+    out.extend(REMOVE_RUNS.statements(&tenant, gone, |id, row| {
+        row.int(id.0);
+        Ok(())
+    })?);
     let runs = last_of_each(&changes.runs, |run| run.id);
     out.extend(PUT_RUNS.statements(&tenant, &runs, |run, row| {
         row.int(run.id.0);
@@ -153,6 +159,17 @@ pub(crate) fn runs(tenant: TenantId, limit: u32) -> Statement {
     params.int(i64::from(limit));
     Statement::new(
         format!("{} ORDER BY id DESC LIMIT $2", RUNS.select()),
+        params,
+    )
+}
+
+/// In order of their numbers.
+pub(crate) fn scan_runs(tenant: TenantId, after: RunId, limit: u32) -> Statement {
+    let mut params = tenant_only(tenant);
+    params.int(after.0);
+    params.int(i64::from(limit));
+    Statement::new(
+        format!("{} AND id > $2 ORDER BY id LIMIT $3", RUNS.select()),
         params,
     )
 }

@@ -35,6 +35,7 @@ mod matching;
 mod observe;
 mod policy;
 mod quiet;
+mod retention;
 mod rules;
 mod sets;
 mod undo;

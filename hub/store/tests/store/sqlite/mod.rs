@@ -10,6 +10,8 @@ mod keeping;
 mod leases;
 #[path = "../model.rs"]
 mod model;
+#[path = "../removing.rs"]
+mod removing;
 #[path = "../round_trips.rs"]
 mod round_trips;
 #[path = "../rules.rs"]
