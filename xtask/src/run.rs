@@ -74,9 +74,9 @@ pub(crate) fn plain(command: &mut Command) -> Result<()> {
 pub(crate) fn within(
     title: &str,
     command: &mut Command,
-    limit: Duration,
+    limit: Option<Duration>,
 ) -> Result<Option<Vec<String>>> {
-    let (status, lines) = watched(title, command, Some(limit))?;
+    let (status, lines) = watched(title, command, limit)?;
     Ok(status.code().map(|_| lines))
 }
 

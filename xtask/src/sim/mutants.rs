@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use serde::Deserialize;
 
 use crate::run;
@@ -37,8 +38,10 @@ const MEMBERS: &[&str] = &[
 ];
 /// A mutant that so many worlds do not find is not caught.
 const SEEDS: &str = "400";
-/// One that makes the engine run for ever is caught by that.
+/// One that makes the engine run for ever is caught by that: it takes longer than
+/// this, and several times as long as the engine without it.
 const PATIENCE: Duration = Duration::from_secs(300);
+const TIMES: u32 = 4;
 
 #[derive(Deserialize)]
 struct List {
@@ -76,15 +79,17 @@ pub(super) fn run(workspace: &Workspace, only: Option<&str>, json: bool) -> Resu
         .env("CARGO_TARGET_DIR", tree.join("target"));
     run::loud("the engine with its mutants", &mut build)?;
     let program = tree.join("target").join("sim").join("concord-sim");
-    if let Some(seeds) = hunt(&program, 0, "none planted")? {
+    let clock = ProgressBar::hidden();
+    if let Some(seeds) = hunt(&program, (0, "none planted"), None)? {
         bail!("without any mutant the copy fails within {seeds} worlds: mend the engine first");
     }
+    let patience = PATIENCE.max(clock.elapsed() * TIMES);
     let mut all = Vec::new();
     for (number, mutant) in mutants.iter().enumerate() {
         if only.is_some_and(|text| !mutant.name.contains(text)) {
             continue;
         }
-        let seeds = hunt(&program, number + 1, &mutant.name)?;
+        let seeds = hunt(&program, (number + 1, &mutant.name), Some(patience))?;
         let end = match seeds {
             Some(seeds) => format!("caught within {seeds} worlds"),
             None => "NOT CAUGHT".to_owned(),
@@ -129,12 +134,16 @@ fn read(root: &Path) -> Result<Vec<Mutant>> {
 }
 
 /// How many worlds it takes until one fails; none where none does.
-fn hunt(program: &Path, number: usize, name: &str) -> Result<Option<u64>> {
+fn hunt(
+    program: &Path,
+    (number, name): (usize, &str),
+    patience: Option<Duration>,
+) -> Result<Option<u64>> {
     let mut command = Command::new(program);
     command
         .args(["--seeds", SEEDS, "--first", "--json"])
         .env("CONCORD_PLANTED", number.to_string());
-    let Some(lines) = run::within(name, &mut command, PATIENCE)? else {
+    let Some(lines) = run::within(name, &mut command, patience)? else {
         return Ok(Some(1));
     };
     let found = lines
