@@ -144,6 +144,17 @@ async fn every_read_searches_and_none_scans_a_table() {
     }
 }
 
+#[tokio::test]
+async fn a_look_up_by_a_list_searches_by_the_list() {
+    let mut connection = empty_database().await;
+    for statement in look_ups() {
+        let plan = plan(&mut connection, &statement).await;
+        // Of the key's first column alone each row of the tenant would be read.
+        let whole = plan.iter().any(|line| line.ends_with("(tenant_id=?)"));
+        assert!(!whole, "{}: {plan:#?}", statement.text(Dialect::Sqlite));
+    }
+}
+
 /// The text with its parameters written out.
 fn written_out(statement: &Statement) -> String {
     let mut text = statement.text(Dialect::Postgres).to_string();
