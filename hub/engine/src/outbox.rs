@@ -166,9 +166,11 @@ impl Sender<'_> {
                     .iter()
                     .any(|link| link.state == LinkState::Deleted);
             let scene = lane.scene(&known);
-            // Since it was planned, something was seen that is not known yet.
+            // Nobody can read the record since it was planned.  Without versions it
+            // has just been looked at.
             let waits = is_update(&intent)
                 && intent.seen.is_empty()
+                && lane.stream.caps.etags
                 && link
                     .as_ref()
                     .is_some_and(|link| emit::waits_to_be_read(link, &lane.stream.caps));

@@ -13,7 +13,7 @@ use concord_core::{Changeset, Entity, EntityId, Fields, RemoteId, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::absorb::{Absorbed, absorb};
 use concord_sync::lens::Lens;
-use concord_sync::observe::{Belief, Read, believe};
+use concord_sync::observe::{Belief, Read, ReadKind, believe};
 use concord_sync::scene::Held;
 
 use crate::before::{Before, Memory};
@@ -372,14 +372,21 @@ impl Page<'_> {
     }
 
     /// Something else was seen of the record that could not be believed yet.  A
-    /// read that may be older does not disprove it.
+    /// read that may be older does not disprove it; a direct one that shows
+    /// everything at once does, and is made at once.
     fn still_due(&self, before: &Link) -> Option<Timestamp> {
+        let Read { kind, started } = self.of.read;
         let settle = &self.of.lane.stream.caps.settle_ms;
+        let now = self.of.lane.hub.clock.now();
         let longest = settle.pull().max(settle.fetch());
-        let started = self.of.read.started;
-        before
+        let pending = before
             .again_at
-            .filter(|at| started < *at && *at <= self.of.lane.hub.clock.now().plus(longest))
+            .filter(|at| started < *at && *at <= now.plus(longest));
+        match (kind, settle.fetch().is_zero()) {
+            (ReadKind::Fetch, true) => None,
+            (_, true) => pending.map(|_| now),
+            (_, false) => pending,
+        }
     }
 
     /// Writes a link only where something about it changed: a page of touches
