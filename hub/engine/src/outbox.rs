@@ -166,14 +166,17 @@ impl Sender<'_> {
                     .iter()
                     .any(|link| link.state == LinkState::Deleted);
             let scene = lane.scene(&known);
-            // Nobody can read the record since it was planned.  Without versions it
-            // has just been looked at.
+            // Since it was planned, something was seen that is not known yet, or
+            // nobody can read the record.  Without versions it has just been looked
+            // at, which tells where direct reads show everything at once.
+            let caps = &lane.stream.caps;
+            let is_looked_at = !caps.etags && caps.settle_ms.fetch().is_zero();
             let waits = is_update(&intent)
                 && intent.seen.is_empty()
-                && lane.stream.caps.etags
+                && !is_looked_at
                 && link
                     .as_ref()
-                    .is_some_and(|link| emit::waits_to_be_read(link, &lane.stream.caps));
+                    .is_some_and(|link| emit::waits_to_be_read(link, caps));
             if is_orphan || waits || is_moot(&intent, &entity, link.as_ref(), &held, &scene) {
                 self.sent.outdated += 1;
                 intent.state = IntentState::Dropped;
