@@ -259,7 +259,7 @@ async fn a_write_that_waits_stays_however_old_it_is() {
 }
 
 #[tokio::test]
-async fn two_hubs_that_do_it_at_once_take_turns() {
+async fn two_hubs_that_do_it_at_once_remove_each_thing_once() {
     let (world, ids, _) = titles(1).await;
     let ann = whose(&world, &ids[0]).await;
     old_conflicts(&world, 100_000..106_000, &ann).await;
@@ -282,7 +282,6 @@ async fn two_hubs_that_do_it_at_once_take_turns() {
     };
     let (one, two) = tokio::join!(compacts("one"), compacts("two"));
     assert_eq!((one + two, conflicts(&world).await), (6_000, 0));
-    assert!(one > 0 && two > 0, "{one} and {two}");
 }
 
 #[tokio::test]
