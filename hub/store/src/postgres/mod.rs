@@ -48,6 +48,9 @@ const ATTEMPTS: u32 = 5;
 /// a copy of everything may take its time.
 const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
+/// How long a server is waited for that did not give a connection in time.
+const AT_LAST: Duration = Duration::from_secs(2);
+
 /// In so many transactions a table may grow before its plans are made anew.  A
 /// prime, so that each of a pool's connections has its turn.
 const PLANNED_FOR: u64 = 61;
@@ -156,11 +159,19 @@ impl Database {
         }
         let (mut broken, mut is_late) = (0, false);
         loop {
-            match self.pool.begin_with(AssertSqlSafe(text.clone())).await {
+            let begun = self.pool.begin_with(AssertSqlSafe(text.clone()));
+            let begun = match is_late {
+                false => begun.await,
+                true => tokio::time::timeout(AT_LAST, begun)
+                    .await
+                    .unwrap_or(Err(sqlx::Error::PoolTimedOut)),
+            };
+            match begun {
                 Ok(transaction) => return Ok(transaction),
                 Err(error) if is_away(&error) && broken < self.size => broken += 1,
                 // A process that stood still while it waited finds its time up
-                // although nobody let it wait.
+                // although nobody let it wait.  A server that is there does not take
+                // long now.
                 Err(sqlx::Error::PoolTimedOut) if !is_late => is_late = true,
                 Err(error) => return Err(failed(error)),
             }
