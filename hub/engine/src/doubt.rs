@@ -146,7 +146,7 @@ impl Lane<'_> {
                 moves.extend(change);
                 continue;
             }
-            self.judge(intent, &id, change, started, &mut settling, sent)
+            self.judge(intent, change, started, &mut settling, sent)
                 .await?;
         }
         self.hub.store.commit(&settling.out).await?;
@@ -164,13 +164,8 @@ impl Lane<'_> {
         into: &RemoteId,
         settling: &Settling,
     ) -> Result<bool, EngineError> {
-        let is_live = |link: &Link| {
-            let id = Some(&link.key.remote_id);
-            self.holds_link(link)
-                && id == intent.remote_id.as_ref()
-                && link.state == LinkState::Live
-        };
-        if !settling.around.links(&intent.entity).iter().any(is_live) {
+        let link = settling.around.link_of(intent);
+        if link.is_none_or(|link| link.state != LinkState::Live) {
             return Ok(false);
         }
         let ids = std::slice::from_ref(into);
@@ -182,15 +177,12 @@ impl Lane<'_> {
     async fn judge(
         &self,
         mut intent: Intent,
-        id: &RemoteId,
         found: Option<Change>,
         started: Timestamp,
         settling: &mut Settling,
         sent: &mut Sent,
     ) -> Result<(), EngineError> {
-        let links = settling.around.links(&intent.entity);
-        let here = |link: &&Link| self.holds_link(link) && link.key.remote_id == *id;
-        let Some(link) = links.iter().find(here).cloned() else {
+        let Some(link) = settling.around.link_of(&intent).cloned() else {
             intent.state = IntentState::Dropped;
             "its record is not linked any more".clone_into(&mut intent.reason);
             settling.out.intents.push(intent);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use concord_core::record::Change;
-use concord_core::state::{Intent, Link, LinkKey};
+use concord_core::state::{Intent, LinkKey};
 use concord_core::{Changeset, ConnectionId, RemoteId, RunId, StreamName, Timestamp};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::{Read, ReadKind};
@@ -43,10 +43,6 @@ impl<'a> Lane<'a> {
             stream: self.name().clone(),
             remote_id: remote_id.clone(),
         }
-    }
-
-    pub fn holds_link(&self, link: &Link) -> bool {
-        link.key.connection == self.id() && link.key.stream == *self.name()
     }
 
     pub fn holds_intent(&self, intent: &Intent) -> bool {

@@ -138,8 +138,9 @@ impl Hub {
                 return Ok(());
             };
             filter.after = Some(last.id);
-            for (intent, entity, link, values) in self.wanted(&page).await? {
-                look(intent, &entity, link.as_ref(), values).await?;
+            let holders = Holders::load(self, &page).await?;
+            for (intent, entity, link, values) in self.wanted(&page, &holders).await? {
+                look(intent, entity, link, values).await?;
             }
         }
     }
@@ -149,23 +150,21 @@ impl Hub {
     async fn wanted<'i>(
         &self,
         refused: &'i [Intent],
-    ) -> Result<Vec<(&'i Intent, Entity, Option<Link>, Fields)>, EngineError> {
-        let ids: Vec<EntityId> = refused.iter().map(|i| i.entity.clone()).collect();
-        let entities = self.store.entities(&ids).await?;
-        let around = Around::load(self.store.as_ref(), &ids).await?;
+        holders: &'i Holders,
+    ) -> Result<Vec<(&'i Intent, &'i Entity, Option<&'i Link>, Fields)>, EngineError> {
         let mut all = Vec::new();
         for intent in refused {
-            let entity = entities.iter().find(|entity| entity.id == intent.entity);
+            let entity = holders.of(intent);
             let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) else {
                 continue;
             };
-            let link = around.link_of(intent);
+            let link = holders.around.link_of(intent);
             let mut wanted = still_wanted(intent, entity, link);
             if !wanted.is_empty() {
                 self.leave_undone(intent, &mut wanted).await?;
             }
             if intent.action == IntentAction::Delete || !wanted.is_empty() {
-                all.push((intent, entity.clone(), link.cloned(), wanted));
+                all.push((intent, entity, link, wanted));
             }
         }
         Ok(all)
@@ -179,20 +178,18 @@ impl Hub {
     ) -> Result<BTreeSet<IntentId>, EngineError> {
         let of = |state| closed.iter().filter(move |intent| intent.state == state);
         let refused: Vec<Intent> = of(IntentState::Failed).cloned().collect();
-        let wanted = self.wanted(&refused).await?;
+        let holders = Holders::load(self, &refused).await?;
+        let wanted = self.wanted(&refused, &holders).await?;
         let mut needed: BTreeSet<IntentId> = wanted.iter().map(|(i, ..)| i.id).collect();
-        let ids: Vec<EntityId> = refused.iter().map(|i| i.entity.clone()).collect();
-        let around = Around::load(self.store.as_ref(), &ids).await?;
-        let entities = self.store.entities(&ids).await?;
         let is_needed = |intent: &&Intent| {
-            let entity = entities.iter().find(|entity| entity.id == intent.entity);
-            match entity.map(|entity| &entity.state) {
+            match holders.of(intent).map(|entity| &entity.state) {
                 None | Some(EntityState::Deleted) => false,
                 // Who is a part of another one may be taken apart again.
                 Some(EntityState::MergedInto(_)) => true,
                 // It would be made there of the same values once more.
                 Some(EntityState::Live | EntityState::Unmatched) => {
-                    intent.action == IntentAction::Create && around.link_of(intent).is_none()
+                    intent.action == IntentAction::Create
+                        && holders.around.link_of(intent).is_none()
                 }
             }
         };
@@ -231,6 +228,28 @@ impl Hub {
             }
         }
         Ok(())
+    }
+}
+
+/// Whose some writes are, and their records.
+struct Holders {
+    entities: Vec<Entity>,
+    around: Around,
+}
+
+impl Holders {
+    async fn load(hub: &Hub, intents: &[Intent]) -> Result<Self, EngineError> {
+        let ids: Vec<EntityId> = intents.iter().map(|i| i.entity.clone()).collect();
+        Ok(Self {
+            entities: hub.store.entities(&ids).await?,
+            around: Around::load(hub.store.as_ref(), &ids).await?,
+        })
+    }
+
+    fn of(&self, intent: &Intent) -> Option<&Entity> {
+        self.entities
+            .iter()
+            .find(|entity| entity.id == intent.entity)
     }
 }
 

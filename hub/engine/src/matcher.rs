@@ -224,14 +224,18 @@ impl Hub {
 
     /// The keys of an entity, and the blocks that it is compared in.
     fn matched_by(&self, entity: &Entity) -> Vec<MatchKey> {
+        self.with_blocks(entity, &self.blocks_of(entity))
+    }
+
+    fn with_blocks(&self, entity: &Entity, blocks: &[String]) -> Vec<MatchKey> {
         let kind = &entity.id.kind;
         let Some(schema) = self.schemas.get(kind.as_str()) else {
             return Vec::new();
         };
         let mut keys = matching::keys(entity, schema);
-        keys.extend(self.blocks_of(entity).into_iter().map(|key| MatchKey {
+        keys.extend(blocks.iter().map(|key| MatchKey {
             kind: kind.clone(),
-            key,
+            key: key.clone(),
             entity: entity.id.number,
         }));
         // So long a value identifies nobody.
@@ -302,17 +306,21 @@ impl Table {
         let Some(kind) = chunk.first().map(|entity| entity.id.kind.clone()) else {
             return Ok(table);
         };
-        let keys: BTreeSet<String> = chunk
-            .iter()
-            .flat_map(|e| hub.matched_by(e))
-            .map(|key| key.key)
-            .collect();
+        let (mut keys, mut blocks) = (BTreeSet::new(), BTreeSet::new());
+        for entity in chunk {
+            let mine = hub.blocks_of(entity);
+            keys.extend(
+                hub.with_blocks(entity, &mine)
+                    .into_iter()
+                    .map(|key| key.key),
+            );
+            blocks.extend(mine);
+        }
         let keys: Vec<String> = keys.into_iter().collect();
         for key in store.entities_by_keys(&kind, &keys, MOST_HOLDERS).await? {
             table.holders.entry(key.key).or_default().insert(key.entity);
         }
         // Nobody is compared with those of a block that is too large.
-        let blocks: BTreeSet<String> = chunk.iter().flat_map(|e| hub.blocks_of(e)).collect();
         let is_looked_at = |(key, holders): &(&String, &BTreeSet<i64>)| {
             holders.len() <= CAP || !blocks.contains(*key)
         };

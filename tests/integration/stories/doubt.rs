@@ -243,6 +243,20 @@ pub(super) fn intent(id: i64, entity: i64, action: IntentAction, values: Value) 
     }
 }
 
+/// "HEAD" was found where "Head" was sent, which is to be sent once more.
+pub(super) fn sent_again(world: &World, id: &str) -> Intent {
+    let mut again = intent(
+        20_000,
+        1,
+        IntentAction::Update,
+        json!({"job_title": "Head"}),
+    );
+    again.remote_id = Some(RemoteId::new(id));
+    again.seen = json!({"job_title": "HEAD"}).as_object().unwrap().clone();
+    again.sent_at = Some(world.clock.now());
+    again
+}
+
 #[tokio::test]
 async fn a_create_in_doubt_is_recognised_behind_however_many_other_writes() {
     let (world, ..) = agreed(Behaviour::default()).await;
@@ -284,17 +298,8 @@ async fn what_is_to_be_sent_once_more_is_not_when_it_is_held_meanwhile() {
     world.system("b").edit(&b, json!({"title": "HEAD"}));
     let store = world.store().await;
     let entity = EntityId::new("person", 1);
-    let mut again = intent(
-        20_000,
-        1,
-        IntentAction::Update,
-        json!({"job_title": "Head"}),
-    );
-    again.remote_id = Some(RemoteId::new(&b));
-    again.seen = json!({"job_title": "HEAD"}).as_object().unwrap().clone();
-    again.sent_at = Some(world.clock.now());
     let mut out = Changeset::durable();
-    out.intents.push(again);
+    out.intents.push(sent_again(&world, &b));
     out.holds.push(Hold {
         entity: entity.clone(),
         field: Some("job_title".into()),

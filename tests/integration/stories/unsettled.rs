@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
+use concord_core::Changeset;
 use concord_core::ports::{Clock, ConflictFilter, Store};
 use concord_core::state::{IntentAction, IntentState};
-use concord_core::{Changeset, RemoteId};
 use serde_json::{Value, json};
 
 use super::World;
-use super::doubt::{agreed, intent, is_quiet, upper};
+use super::doubt::{agreed, intent, is_quiet, sent_again, upper};
 use crate::world::Behaviour;
 
 /// Versions, answers that say nothing, and direct reads that show a change only
@@ -139,18 +139,9 @@ async fn what_was_put_there_since_is_not_written_over_to_settle_a_doubt() {
     let (world, a, b) = agreed(without_versions).await;
     world.system("a").edit(&a, json!({"title": "Head"}));
     world.sync().await;
-    // As it was when a hub died that had found "HEAD" and was to send once more.
-    let mut again = intent(
-        20_000,
-        1,
-        IntentAction::Update,
-        json!({"job_title": "Head"}),
-    );
-    again.remote_id = Some(RemoteId::new(&b));
-    again.seen = json!({"job_title": "HEAD"}).as_object().unwrap().clone();
-    again.sent_at = Some(world.clock.now());
+    // As it was when a hub died that was to send once more.
     let mut out = Changeset::durable();
-    out.intents.push(again);
+    out.intents.push(sent_again(&world, &b));
     world.store().await.commit(&out).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     world.system("b").edit(&b, json!({"title": "CTO"}));

@@ -80,7 +80,7 @@ pub(super) fn run(workspace: &Workspace, only: Option<&str>, json: bool) -> Resu
     run::loud("the engine with its mutants", &mut build)?;
     let program = tree.join("target").join("sim").join("concord-sim");
     let clock = ProgressBar::hidden();
-    if let Some(seeds) = hunt(&program, (0, "none planted"), None)? {
+    if let Some(seeds) = hunt(&program, 0, "none planted", None)? {
         bail!("without any mutant the copy fails within {seeds} worlds: mend the engine first");
     }
     let patience = PATIENCE.max(clock.elapsed() * TIMES);
@@ -89,7 +89,7 @@ pub(super) fn run(workspace: &Workspace, only: Option<&str>, json: bool) -> Resu
         if only.is_some_and(|text| !mutant.name.contains(text)) {
             continue;
         }
-        let seeds = hunt(&program, (number + 1, &mutant.name), Some(patience))?;
+        let seeds = hunt(&program, number + 1, &mutant.name, Some(patience))?;
         let end = match seeds {
             Some(seeds) => format!("caught within {seeds} worlds"),
             None => "NOT CAUGHT".to_owned(),
@@ -136,7 +136,8 @@ fn read(root: &Path) -> Result<Vec<Mutant>> {
 /// How many worlds it takes until one fails; none where none does.
 fn hunt(
     program: &Path,
-    (number, name): (usize, &str),
+    number: usize,
+    name: &str,
     patience: Option<Duration>,
 ) -> Result<Option<u64>> {
     let mut command = Command::new(program);

@@ -111,7 +111,11 @@ impl Sender<'_> {
             return Ok(intents);
         }
         let found = lane.fetch(&ids).await?;
-        let ids: Vec<EntityId> = intents.iter().map(|intent| intent.entity.clone()).collect();
+        let ids: Vec<EntityId> = intents
+            .iter()
+            .filter(again)
+            .map(|intent| intent.entity.clone())
+            .collect();
         let store = lane.hub.store.as_ref();
         let entities = store.entities(&ids).await?;
         let known = Known::of_entities(store, lane.connection, lane.stream, &entities).await?;

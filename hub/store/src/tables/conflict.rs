@@ -4,7 +4,7 @@ use concord_core::ports::{ConflictFilter, StoreError};
 use concord_core::state::{Conflict, Hold};
 use concord_core::{Changeset, EntityId, FieldName, TenantId};
 
-use super::{ENTITY, ENTITY_TYPES, last_of_each, once, push_entity, push_record, tenant_only};
+use super::{ENTITY, ENTITY_TYPES, last_of_each, push_entity, push_record, tenant_only};
 use crate::document::{self, Word};
 use crate::row::Reader;
 use crate::statement::{Batch, Params, Parts, Row, Statement, Table, Type};
@@ -191,7 +191,5 @@ pub(crate) fn holds_of(
     tenant: TenantId,
     entities: &[EntityId],
 ) -> Result<Vec<Statement>, StoreError> {
-    HOLDS_OF.statements(&tenant_only(tenant), &once(entities), |id, row| {
-        push_entity(id, row)
-    })
+    super::of_entities(&HOLDS_OF, tenant, entities)
 }

@@ -104,9 +104,7 @@ pub(crate) fn read_key(row: &mut Reader) -> Result<MatchKey, StoreError> {
 }
 
 pub(crate) fn by_id(tenant: TenantId, ids: &[EntityId]) -> Result<Vec<Statement>, StoreError> {
-    BY_ID.statements(&tenant_only(tenant), &once(ids), |id, row| {
-        push_entity(id, row)
-    })
+    super::of_entities(&BY_ID, tenant, ids)
 }
 
 /// A key that half the town holds costs no more to look up than a rare one: of
@@ -114,9 +112,10 @@ pub(crate) fn by_id(tenant: TenantId, ids: &[EntityId]) -> Result<Vec<Statement>
 fn by_key_parts() -> Parts {
     let mine = "tenant_id = $1 AND kind = $2 AND match_key = wanted";
     let order = "ORDER BY kind, match_key, entity";
-    let given = "FROM (SELECT DISTINCT column1 AS wanted FROM (VALUES ";
+    let head =
+        "SELECT kind, match_key, entity FROM (SELECT DISTINCT column1 AS wanted FROM (VALUES ";
     Parts {
-        head: format!("SELECT kind, match_key, entity {given}"),
+        head: head.to_owned(),
         row: Row::Typed(&[Type::Text]),
         tail: format!(
             ")) AS given CROSS JOIN match_keys WHERE {mine} AND entity < coalesce((SELECT more.entity \
@@ -125,7 +124,7 @@ fn by_key_parts() -> Parts {
              9223372036854775807) {order}"
         ),
         on_server: Some((
-            format!("SELECT kind, match_key, entity {given}"),
+            head.to_owned(),
             format!(
                 ") AS given) AS given CROSS JOIN LATERAL (SELECT kind, match_key, entity FROM \
                  match_keys WHERE {mine} ORDER BY entity LIMIT $3) AS found {order}"

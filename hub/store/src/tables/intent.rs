@@ -4,7 +4,7 @@ use concord_core::ports::{IntentFilter, StoreError};
 use concord_core::state::Intent;
 use concord_core::{Changeset, ConnectionId, EntityId, IntentId, RunId, TenantId};
 
-use super::{ENTITY, ENTITY_TYPES, last_of_each, once, push_entity, tenant_only};
+use super::{ENTITY, ENTITY_TYPES, last_of_each, push_entity, tenant_only};
 use crate::document::{self, Word};
 use crate::row::Reader;
 use crate::statement::{Batch, Params, Statement, Table, Type};
@@ -126,18 +126,14 @@ pub(crate) fn open_of(
     tenant: TenantId,
     entities: &[EntityId],
 ) -> Result<Vec<Statement>, StoreError> {
-    OPEN_OF.statements(&tenant_only(tenant), &once(entities), |id, row| {
-        push_entity(id, row)
-    })
+    super::of_entities(&OPEN_OF, tenant, entities)
 }
 
 pub(crate) fn refused_of(
     tenant: TenantId,
     entities: &[EntityId],
 ) -> Result<Vec<Statement>, StoreError> {
-    REFUSED_OF.statements(&tenant_only(tenant), &once(entities), |id, row| {
-        push_entity(id, row)
-    })
+    super::of_entities(&REFUSED_OF, tenant, entities)
 }
 
 pub(crate) fn select(tenant: TenantId, filter: &IntentFilter) -> Statement {

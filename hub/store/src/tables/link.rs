@@ -134,9 +134,7 @@ pub(crate) fn of_entities(
     tenant: TenantId,
     entities: &[EntityId],
 ) -> Result<Vec<Statement>, StoreError> {
-    BY_ENTITY.statements(&tenant_only(tenant), &once(entities), |id, row| {
-        push_entity(id, row)
-    })
+    super::of_entities(&BY_ENTITY, tenant, entities)
 }
 
 /// Links of a stream after a remote id, in order.  Those that a walk did not

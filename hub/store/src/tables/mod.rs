@@ -20,7 +20,7 @@ use concord_core::ports::StoreError;
 use concord_core::state::LinkKey;
 use concord_core::{Changeset, EntityId, TenantId};
 
-use crate::statement::{Param, Params, Statement, Table, Type};
+use crate::statement::{Batch, Param, Params, Statement, Table, Type};
 
 /// The statements of a changeset, in the order in which they run.  What is
 /// removed goes before what is added, table by table.
@@ -82,6 +82,17 @@ fn push_entity(id: &EntityId, row: &mut Vec<Param>) -> Result<(), StoreError> {
     row.name(id.kind.shared());
     row.int(id.number);
     Ok(())
+}
+
+/// Rows of these entities, by a batch whose row is an entity.
+fn of_entities(
+    batch: &'static Batch,
+    tenant: TenantId,
+    entities: &[EntityId],
+) -> Result<Vec<Statement>, StoreError> {
+    batch.statements(&tenant_only(tenant), &once(entities), |id, row| {
+        push_entity(id, row)
+    })
 }
 
 /// Each value once.  A page may name a record twice, and an answer that spans

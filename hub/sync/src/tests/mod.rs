@@ -5,8 +5,8 @@ use concord_core::manifest::{SettleMs, Stream};
 use concord_core::record::RemoteRecord;
 use concord_core::schema::MergeRule;
 use concord_core::state::{
-    Cell, Entity, EntityState, Hold, Intent, IntentAction, IntentState, Link, LinkKey, LinkState,
-    Origin,
+    Cell, Conflict, ConflictKind, Entity, EntityState, Hold, Intent, IntentAction, IntentState,
+    Link, LinkKey, LinkState, Origin, Winner,
 };
 use concord_core::{
     ConnectionId, EntityId, FieldName, Fields, IntentId, Kind, RemoteId, RunId, Timestamp, Value,
@@ -76,6 +76,29 @@ streams:
 fn mapping_of(text: &str) -> StreamMapping {
     let mapping = Mapping::parse(text, &schemas::builtin()).unwrap();
     mapping.streams["contacts"].clone()
+}
+
+/// An edit of a title at `a` that met another one.
+fn conflict_at(at: Timestamp, winner: Winner) -> Conflict {
+    Conflict {
+        id: 1,
+        kind: ConflictKind::Edit,
+        entity: EntityId::new("person", 1),
+        field: "job_title".into(),
+        link: LinkKey {
+            connection: A,
+            stream: "contacts".into(),
+            remote_id: "r1".into(),
+        },
+        base: json!("x"),
+        canonical: json!("y"),
+        remote: json!("z"),
+        rule: "hold".into(),
+        winner,
+        at,
+        decision: None,
+        provenance: None,
+    }
 }
 
 fn secs(secs: i64) -> Timestamp {

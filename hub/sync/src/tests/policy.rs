@@ -1,8 +1,8 @@
 //! Rules on trial over conflicts that are on record.
 
 use concord_core::schema::MergeRule;
-use concord_core::state::Winner::{self, Canonical, Held, Remote};
-use concord_core::state::{Conflict, ConflictKind, Decision, Provenance};
+use concord_core::state::Winner::{Canonical, Held, Remote};
+use concord_core::state::{Decision, Provenance};
 
 use super::*;
 use crate::policy::{Trial, replay};
@@ -12,21 +12,9 @@ use crate::rules::Reach;
 fn conflict(id: i64, canonical: &str, remote: &str, winner: Winner) -> Conflict {
     Conflict {
         id,
-        kind: ConflictKind::Edit,
-        entity: EntityId::new("person", 1),
-        field: "job_title".into(),
-        link: LinkKey {
-            connection: A,
-            stream: "contacts".into(),
-            remote_id: "r1".into(),
-        },
-        base: json!("x"),
         canonical: json!(canonical),
         remote: json!(remote),
         rule: "as it was then".into(),
-        winner,
-        at: secs(500),
-        decision: None,
         provenance: Some(Provenance {
             origin: Origin::Connection(B),
             after: secs(100),
@@ -34,6 +22,7 @@ fn conflict(id: i64, canonical: &str, remote: &str, winner: Winner) -> Conflict 
             edited_after: secs(100),
             edited_until: secs(160),
         }),
+        ..conflict_at(secs(500), winner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What may go when it has grown old, case by case.
 
-use concord_core::state::{Conflict, ConflictKind, Decision, Event, Winner};
+use concord_core::state::{Decision, Event};
 
 use super::*;
 use crate::retention::{Keep, Retention, is_old, old_events};
@@ -118,27 +118,12 @@ fn numbers_in_another_order_than_time_keep_what_is_last_in_either() {
 
 fn conflict(winner: Winner, at: i64, decided: Option<i64>) -> Conflict {
     Conflict {
-        id: 1,
-        kind: ConflictKind::Edit,
-        entity: EntityId::new("person", 1),
-        field: "job_title".into(),
-        link: LinkKey {
-            connection: A,
-            stream: "contacts".into(),
-            remote_id: "r1".into(),
-        },
-        base: json!("x"),
-        canonical: json!("y"),
-        remote: json!("z"),
-        rule: "hold".into(),
-        winner,
-        at: secs(at),
         decision: decided.map(|at| Decision {
             by: "eve".into(),
             at: secs(at),
             value: json!("z"),
         }),
-        provenance: None,
+        ..conflict_at(secs(at), winner)
     }
 }
 
