@@ -235,6 +235,14 @@ pub struct Intent {
     pub reason: String,
 }
 
+impl Intent {
+    /// Some of it is on its way, or was: one that waits to be sent once more may
+    /// have arrived the first time.
+    pub fn has_left(&self) -> bool {
+        self.state != IntentState::New || self.sent_at.is_some()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConflictKind {

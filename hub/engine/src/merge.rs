@@ -192,7 +192,7 @@ impl Hub {
     /// there are.
     async fn drop_unsent(&self, ids: &[EntityId], out: &mut Changeset) -> Result<(), EngineError> {
         for mut intent in self.store.open_intents_of(ids).await? {
-            if intent.state != IntentState::New {
+            if intent.has_left() {
                 return Err(refused(on_its_way(&intent)));
             }
             intent.state = IntentState::Dropped;

@@ -118,6 +118,13 @@ impl Tally {
 }
 
 impl Guards {
+    /// Whether fewer writes than these are too many of some sort.
+    pub fn stop_fewer_than(&self, number: u64) -> bool {
+        let limits = [self.creates, self.deletes, self.blanks];
+        let mut counts = limits.iter().filter_map(|limit| limit.count);
+        counts.any(|count| count + 1 < number)
+    }
+
     /// What a plan does more of than is let through; nothing where it may go on.
     /// What a person was shown and approved is let through up to that number.
     pub fn trips(&self, tally: Tally, records: u64, approved: Tally) -> Vec<String> {

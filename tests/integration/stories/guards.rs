@@ -114,6 +114,28 @@ async fn an_approval_lets_through_what_was_shown_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_small_number_stops_a_handful() {
+    let guards = Guards {
+        deletes: most(2),
+        ..Guards::default()
+    };
+    let (world, ids) = twenty(guards).await;
+    for [a, _] in &ids[..2] {
+        world.system("a").delete(a);
+    }
+    world.sync().await;
+    assert_eq!(world.system("b").ids().len(), 18, "two are let through");
+    for [a, _] in &ids[2..5] {
+        world.system("a").delete(a);
+    }
+    let report = world.sync().await;
+    assert_eq!(report.guarded[0].tally.deletes, 3, "{report:#?}");
+    assert_eq!(world.system("b").ids().len(), 18);
+    approve(&world).await;
+    assert_eq!(world.system("b").ids().len(), 15);
+}
+
+#[tokio::test]
 async fn creates_and_emptied_fields_are_guarded_as_well() {
     let guards = Guards {
         creates: most(12),

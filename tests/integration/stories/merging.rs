@@ -12,7 +12,7 @@ use concord_engine::run::Request;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::world::{Death, Faulty};
+use crate::world::{Behaviour, Death, Faulty, HONEST};
 
 const FIELDS: [&str; 5] = ["mail", "first", "last", "tel", "title"];
 
@@ -246,8 +246,7 @@ async fn a_merge_waits_for_a_create_that_is_in_doubt() {
         let died = hub.sync(&request).await.is_err();
         let ids = [one.clone(), two.clone()];
         let open = world.store().await.open_intents_of(&ids).await.unwrap();
-        let on_its_way = |intent: &Intent| intent.state != IntentState::New;
-        if died && open.iter().any(on_its_way) {
+        if died && open.iter().any(Intent::has_left) {
             let hub = world.hub().await;
             let error = hub.merge(&one, &two, "eve").await.unwrap_err().to_string();
             assert!(error.contains("on its way"), "{error}");
@@ -257,6 +256,46 @@ async fn a_merge_waits_for_a_create_that_is_in_doubt() {
         }
     }
     panic!("no create was ever on its way");
+}
+
+#[tokio::test]
+async fn a_merge_waits_for_a_create_that_goes_out_once_more() {
+    let by_key = HONEST.replace("{ unique-field = \"mail\" }", "\"key\"");
+    let behaviour = Behaviour {
+        caps: Box::leak(by_key.into_boxed_str()),
+        ..Behaviour::default()
+    };
+    let (one, two) = (EntityId::new("person", 1), EntityId::new("person", 2));
+    let request = Request {
+        approve: true,
+        ..Request::default()
+    };
+    // One hub dies with its creates on their way, and the next one when it has
+    // put them down to be sent once more.
+    for (first, second) in (1..30).flat_map(|first| (1..12).map(move |second| (first, second))) {
+        let world = World::with(["a", "b"].map(|name| (name, behaviour.clone())));
+        let a = world.system("a");
+        a.add(json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"}));
+        a.add(json!({"mail": "anna@example.com", "first": "Anna", "last": "Orr"}));
+        world.sync().await;
+        for death in [first, second] {
+            let faulty = Faulty::new(world.store().await, Death::After(death));
+            if let Ok(mut hub) = world.hub_on(Arc::new(faulty)).await {
+                let _ = hub.sync(&request).await;
+            }
+            world.clock.advance(Duration::from_secs(300));
+        }
+        let ids = [one.clone(), two.clone()];
+        let open = world.store().await.open_intents_of(&ids).await.unwrap();
+        let waits = |intent: &Intent| intent.state == IntentState::New;
+        if open.iter().all(waits) && open.iter().any(|intent| intent.sent_at.is_some()) {
+            let hub = world.hub().await;
+            let error = hub.merge(&one, &two, "eve").await.unwrap_err().to_string();
+            assert!(error.contains("on its way"), "{error}");
+            return;
+        }
+    }
+    panic!("no create was ever put down to be sent once more");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use concord_core::record::Change;
-use concord_core::state::{EntityState, IntentState, Link, LinkKey, LinkState, Origin};
+use concord_core::state::{EntityState, Intent, Link, LinkKey, LinkState, Origin};
 use concord_core::{Changeset, EntityId, RemoteId};
 use concord_sync::absence::Noticed;
 use concord_sync::observe::ReadKind;
@@ -157,7 +157,7 @@ impl Lane<'_> {
             return Ok(Some(None));
         }
         let open = hub.store.open_intents_of(&ids).await?;
-        if open.iter().any(|intent| intent.state != IntentState::New) {
+        if open.iter().any(Intent::has_left) {
             return Ok(Some(Some(SOON)));
         }
         let cause = Cause {
