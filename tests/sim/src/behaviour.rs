@@ -226,38 +226,6 @@ impl Behaviour {
         text
     }
 
-    /// The lenses, with the rewriting declared where it is.
-    pub(crate) fn mapping(&self) -> String {
-        let declared = |field: &str| {
-            let words: Vec<String> = self
-                .rewrites
-                .iter()
-                .filter(|(name, _)| self.rewrites_declared && *name == field)
-                .map(|(_, rewriting)| match rewriting {
-                    Rewriting::Upper => "upper".to_owned(),
-                    Rewriting::Lower => "lower".to_owned(),
-                    Rewriting::Truncate(most) => format!("{{truncate: {most}}}"),
-                })
-                .collect();
-            if words.is_empty() {
-                String::new()
-            } else {
-                format!(", rewrites: [{}]", words.join(", "))
-            }
-        };
-        format!(
-            "version: 1\nstreams:\n  people:\n    entity: person\n    fields:\n      \
-             email: {{ path: mail{} }}\n      given_name: {{ path: first }}\n      \
-             family_name: {{ path: last }}\n      job_title: {{ path: title{} }}\n      \
-             company: {{ path: org }}\n      note: {{ path: note{} }}\n      \
-             address: {{ group: {{ street: {{ path: street }}, city: {{ path: city }} }} }}\n      \
-             tags: {{ path: tags, set: {{}} }}\n",
-            declared("mail"),
-            declared("title"),
-            declared("note"),
-        )
-    }
-
     /// Whether the system would not take such a value of anybody.
     pub(crate) fn refuses(&self, unit: Unit, value: &Value) -> bool {
         self.refuses == Some(unit) && tokens(value).iter().any(|number| number.is_multiple_of(3))

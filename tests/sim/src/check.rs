@@ -165,7 +165,8 @@ fn known(world: &World, books: &Books, system: &System, row: &Row) {
     {
         return;
     }
-    for unit in Unit::ALL {
+    let lenses = system.state().lenses.clone();
+    for unit in Unit::ALL.into_iter().filter(|unit| lenses.reads(*unit)) {
         let name = unit.canonical();
         if books.is_held(entity.id.number, name) || link.refused.contains_key(name) {
             continue;
@@ -181,7 +182,7 @@ fn known(world: &World, books: &Books, system: &System, row: &Row) {
             }
             continue;
         }
-        for field in unit.fields() {
+        for field in unit.fields().iter().filter(|_| lenses.writes(unit)) {
             let canonical = canonical_part(entity, unit, field);
             let remote = &row.now().fields[*field];
             if !agrees(system, field, &canonical, remote) {
@@ -378,13 +379,15 @@ fn kept(world: &World, books: &Books) {
         if books.waits_for_twin(link.entity.number, &(connection, id.clone())) {
             continue;
         }
+        let lenses = world.town.systems()[system].state().lenses.clone();
+        // Nobody looks there any more.
+        if !lenses.reads(unit) {
+            continue;
+        }
         // Somebody has left something else there that is not understood, and
         // that nobody writes over.
-        if unit
-            .fields()
-            .iter()
-            .any(|field| link.unread.contains_key(*field))
-        {
+        let mut names = unit.fields().iter().map(|field| lenses.name(field));
+        if names.any(|name| link.unread.contains_key(name)) {
             continue;
         }
         let Some(held) = ends.get(&link.entity.number) else {

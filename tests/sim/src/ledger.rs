@@ -43,6 +43,10 @@ pub(crate) struct Counts {
     pub unmerges: u64,
     pub deletes: u64,
     pub decisions: u64,
+    /// Changes of a mapping in mid-life.
+    pub lenses: u64,
+    /// Connections that a guard kept from being written to, once a run.
+    pub guarded: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -63,6 +67,8 @@ impl std::ops::AddAssign for Counts {
         self.unmerges += other.unmerges;
         self.deletes += other.deletes;
         self.decisions += other.decisions;
+        self.lenses += other.lenses;
+        self.guarded += other.guarded;
     }
 }
 
@@ -149,6 +155,15 @@ impl Ledger {
     pub(crate) fn see(&mut self, sighting: Sighting) {
         if !self.seen.contains(&sighting) {
             self.pending.entry(self.asks).or_default().insert(sighting);
+        }
+    }
+
+    /// Nobody looks at this field of the system any more.
+    pub(crate) fn overlook(&mut self, system: usize, unit: Unit) {
+        let is_other = |(at, _, what, _): &Sighting| *at != system || *what != unit;
+        self.seen.retain(is_other);
+        for pending in self.pending.values_mut() {
+            pending.retain(is_other);
         }
     }
 

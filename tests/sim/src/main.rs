@@ -1,12 +1,15 @@
 //! A seeded simulation that attacks the sync engine: the real core, engine and
 //! store in worlds of misbehaving systems, busy people and dying hubs.
 
+mod allowance;
 mod behaviour;
 mod check;
 mod clock;
 mod deed;
 mod ground;
+mod house;
 mod ledger;
+mod lenses;
 mod mortal;
 mod operator;
 mod race;

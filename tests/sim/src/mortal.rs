@@ -19,6 +19,7 @@ use concord_core::{
 };
 use tokio::sync::Notify;
 
+use crate::allowance::Allowance;
 use crate::clock::lock;
 use crate::town::Town;
 
@@ -62,6 +63,8 @@ pub(crate) struct Life {
     pub go_on: Notify,
     pub has_stalled: AtomicBool,
     endless: AtomicBool,
+    /// What it may plan.
+    pub allowance: Allowance,
 }
 
 /// The hub is dead: the call has no effect or nobody hears of it.
@@ -172,6 +175,9 @@ macro_rules! mortal {
             async fn commit(&self, changes: &Changeset) -> Result<(), StoreError> {
                 let work = async {
                     let result = self.inner.commit(changes).await;
+                    if result.is_ok() {
+                        self.life.allowance.count(&self.town, changes);
+                    }
                     let mut ledger = lock(&self.town.ledger);
                     match &result {
                         Ok(()) => ledger.remember(self.life.hub),

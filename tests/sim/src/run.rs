@@ -127,6 +127,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
                 "updates": counts.updates, "refused": counts.refused, "doubts": counts.doubts,
                 "conflicts": counts.conflicts, "decisions": counts.decisions,
                 "matches": counts.matches, "merges": counts.merges, "unmerges": counts.unmerges, "deletes": counts.deletes,
+                "lenses": counts.lenses, "guarded": counts.guarded,
             })
         );
         return;
@@ -148,7 +149,8 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
     }
     println!(
         "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} races, {} creates, {} updates, \
-         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} unmerges, {} deletes",
+         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} unmerges, {} deletes, \
+         {} changed lenses, {} guarded",
         counts.steps,
         counts.deeds,
         counts.syncs,
@@ -164,7 +166,9 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
         counts.matches,
         counts.merges,
         counts.unmerges,
-        counts.deletes
+        counts.deletes,
+        counts.lenses,
+        counts.guarded
     );
     println!("sim: {seeds} seeds, {} violations", failed.len());
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::behaviour::{Behaviour, Direction, pick};
 use crate::deed::Deed;
+use crate::house::House;
+use crate::lenses::Relens;
 use crate::mortal::Fate;
 use crate::value::Unit;
 use crate::weather::{PullWeather, PushWeather, Weather};
@@ -31,6 +33,8 @@ pub(crate) enum Step {
     },
     /// A field gets another rule.
     Rule(Unit, Rule),
+    /// An admin changes the mapping of a system.
+    Lens(usize, Relens),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +77,7 @@ pub(crate) struct Story {
     pub reads_whole: bool,
     /// Hubs share the database, so that several may work at once.
     pub shared: bool,
+    pub house: House,
 }
 
 impl Story {
@@ -114,7 +119,9 @@ impl Story {
             steps: teller.steps,
             reads_whole,
             shared: shared || seed.is_multiple_of(4),
+            house: House::draw(seed, count),
         };
+        story.house.furnish(seed, temper, count, &mut story.steps);
         if story.shared {
             story.add_rivals();
         }
@@ -489,6 +496,7 @@ impl fmt::Display for Step {
                     fate.map_or_else(String::new, |fate| format!(" ({fate:?})"))
                 )
             }
+            Step::Lens(system, relens) => write!(f, "at s{system}, {relens}"),
             Step::Rule(unit, rule) => {
                 write!(f, "conflicts of {} follow {rule:?}", unit.canonical())
             }

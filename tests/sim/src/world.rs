@@ -25,11 +25,13 @@ use concord_sync::scope::Filter;
 use futures::FutureExt as _;
 use serde_json::json;
 
+use crate::allowance;
 use crate::behaviour::Direction;
 use crate::check;
 use crate::clock::lock;
 use crate::ground::{Database, Ground};
 use crate::ledger::{Broken, Counts};
+use crate::lenses::Relens;
 use crate::mortal::{Fate, Life, MortalStore, STILL};
 use crate::operator::Operator;
 use crate::story::{Rule, Step, Story, Sync};
@@ -51,7 +53,6 @@ pub(crate) struct World {
     pub store: Arc<dyn Store>,
     /// As they are now.
     rules: Mutex<BTreeMap<Unit, Rule>>,
-    mappings: Vec<String>,
     pub operator: Operator,
 }
 
@@ -91,11 +92,6 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(database.open().await?);
         town.settle(systems, Arc::clone(&store));
         Ok(Self {
-            mappings: story
-                .systems
-                .iter()
-                .map(crate::behaviour::Behaviour::mapping)
-                .collect(),
             operator: Operator::default(),
             town,
             story: story.clone(),
@@ -125,6 +121,7 @@ impl World {
             Step::Decide(luck) => self.decide(*luck).await?,
             Step::Unite { human, into, fate } => self.unite(*human, *into, *fate).await?,
             Step::Part { luck, fate } => self.part(*luck, *fate).await?,
+            Step::Lens(system, relens) => self.relens(*system, *relens).await?,
             Step::Rule(unit, rule) => {
                 lock(&self.rules).insert(*unit, *rule);
             }
@@ -160,13 +157,14 @@ impl World {
             rules.set(Kind::new("person"), FieldName::new(unit.canonical()), rule);
         }
         let mut connections = Vec::new();
-        for (system, text) in self.town.systems().iter().zip(&self.mappings) {
+        for (system, guards) in self.town.systems().iter().zip(&self.story.house.guards) {
             let id = id_of(system);
             let row = match known.iter().find(|row| row.id == id) {
                 Some(row) => row.clone(),
                 None => self.enrol(store.as_ref(), system).await?,
             };
-            let mut mapping = Mapping::parse(text, &schemas)
+            let text = system.state().lenses.mapping(&system.behaviour);
+            let mut mapping = Mapping::parse(&text, &schemas)
                 .map_err(|error| EngineError::Refused(error.to_string()))?;
             let Some((_, mapping)) = mapping.streams.pop_first() else {
                 return Err(EngineError::Refused("a mapping without a stream".into()));
@@ -190,7 +188,10 @@ impl World {
                     life: Arc::clone(life),
                 }),
                 streams: vec![stream],
-                ways: Ways::default(),
+                ways: Ways {
+                    guards: *guards,
+                    ..Ways::default()
+                },
             });
         }
         let clock = self.town.clock.clone();
@@ -256,6 +257,9 @@ impl World {
                 biased;
                 ended = &mut run => ended,
                 () = life.stalled.notified() => {
+                    if request.approve {
+                        life.allowance.lift();
+                    }
                     // Long enough for another hub to take over.
                     self.town.clock.advance(STILL);
                     lock(&self.town.ledger).counts.stalls += 1;
@@ -322,6 +326,7 @@ impl World {
     }
 
     async fn run(&self, life: &Arc<Life>, request: &Request) -> Result<Report, EngineError> {
+        self.allow(life, request).await?;
         let inner: Arc<dyn Store> = Arc::new(self.database.open().await?);
         let store = Arc::new(MortalStore {
             inner,
@@ -340,12 +345,57 @@ impl World {
         result
     }
 
+    /// Tells the run's books how much it may write unasked.
+    async fn allow(&self, life: &Life, request: &Request) -> Result<(), EngineError> {
+        // Two that work at once may each show what the other is approved.
+        if request.approve && self.town.clock.racers.is_race() {
+            return Ok(());
+        }
+        let shown = match request.approve {
+            true => allowance::shown(self.store.as_ref()).await?,
+            false => BTreeMap::new(),
+        };
+        let known = self.store.connections().await?;
+        for (system, guards) in self.town.systems().iter().zip(&self.story.house.guards) {
+            let id = id_of(system);
+            let row = known.iter().find(|row| row.id == id);
+            // With its first plan everything is approved.
+            if !request.approve || row.is_some_and(|row| row.approved_at.is_some()) {
+                let shown = shown.get(&system.name).copied();
+                life.allowance.guard(id, *guards, shown);
+            }
+        }
+        Ok(())
+    }
+
+    /// The admin changes a mapping, and applies it as the program does: all
+    /// records are read again and all debts looked at once more.
+    async fn relens(&self, number: usize, relens: Relens) -> Result<()> {
+        let systems = self.town.systems();
+        let system = &systems[number % systems.len()];
+        if !system.relens(relens) {
+            return Ok(());
+        }
+        lock(&self.town.ledger).counts.lenses += 1;
+        self.town.tell(|| format!("{}: {relens}", system.name));
+        let mut out = Changeset::durable();
+        for mut state in self.store.streams(id_of(system)).await? {
+            state.cursor = None;
+            state.walking = true;
+            state.walk += 1;
+            out.streams.push(state);
+        }
+        self.store.commit(&out).await?;
+        Ok(self.store.mark_dirty(&Kind::new("person")).await?)
+    }
+
     fn count(&self, report: &Report) {
         let mut ledger = lock(&self.town.ledger);
         for stream in report.streams.values() {
             ledger.counts.doubts += stream.sent.in_doubt;
             ledger.counts.conflicts += stream.read.conflicts + stream.sent.conflicts;
         }
+        ledger.counts.guarded += report.guarded.len() as u64;
         for matched in report.matched.values() {
             ledger.counts.matches += matched.linked;
         }
@@ -479,6 +529,11 @@ impl World {
         self.town.plan(Vec::new());
         for system in self.town.systems() {
             system.calm();
+        }
+        if self.story.house.maps_as_at_first {
+            for system in self.town.systems() {
+                self.relens(system.number, Relens::First).await?;
+            }
         }
         // Requests that were under way have all arrived.
         self.town.clock.advance(Duration::from_secs(200));

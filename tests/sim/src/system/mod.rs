@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::behaviour::{Behaviour, Safe, Versions};
 use crate::clock::lock;
 use crate::ledger::Ledger;
+use crate::lenses::{Lenses, Relens};
 use crate::town::Town;
 use crate::value::{Unit, is_empty, tokens};
 use crate::weather::{PullWeather, PushWeather};
@@ -89,6 +90,8 @@ pub(crate) struct State {
     pub pulls: Vec<PullWeather>,
     pub blind: bool,
     pub forbidden: bool,
+    /// How the hub's admin maps its fields now.
+    pub lenses: Lenses,
     /// Intents that made a record, for systems with idempotency keys.
     keys: BTreeMap<String, String>,
     pub writes: u64,
@@ -139,6 +142,32 @@ impl System {
         self.town
             .upgrade()
             .expect("a world drops its systems with its town")
+    }
+
+    /// The admin changes the mapping, and the system with it where a field moves.
+    /// Says whether anything is different now.
+    pub(crate) fn relens(&self, relens: Relens) -> bool {
+        let mut state = self.state();
+        let is_new = state.lenses.change(relens);
+        if let Relens::Move {
+            unit,
+            values: false,
+        } = relens
+            && is_new
+        {
+            // The other field never held anything of this one, and what is in
+            // this one stays there, unread or not.
+            lock(&self.town().ledger).overlook(self.number, unit);
+            for row in &mut state.rows {
+                row.marks.remove(&unit);
+                for snapshot in &mut row.history {
+                    for field in unit.fields() {
+                        snapshot.fields.insert((*field).to_owned(), Value::Null);
+                    }
+                }
+            }
+        }
+        is_new
     }
 
     /// All trouble is over, and what came into sight again counts as changed.
@@ -543,6 +572,7 @@ impl System {
                 )
             });
             state.arrived = Some(at);
+            let op = write::understood(state, &op);
             let _ = self.carry_out(state, &op);
             state.arrived = None;
         }

@@ -9,6 +9,7 @@ use concord_core::{Fault, Fields, RemoteId, Timestamp, Value};
 
 use super::{Presence, RESOLUTION, Row, Snapshot, State, System};
 use crate::clock::lock;
+use crate::lenses::Lenses;
 use crate::value::{Unit, tokens};
 use crate::weather::PullWeather;
 
@@ -206,10 +207,10 @@ impl System {
                 // The same record twice, once as it was before.
                 let before = row.history[row.history.len() - 2].clone();
                 if before.presence == Presence::Live {
-                    changes.push(self.shown(row, &before));
+                    changes.push(self.shown(&state.lenses, row, &before));
                 }
             }
-            changes.push(self.shown(row, &snapshot));
+            changes.push(self.shown(&state.lenses, row, &snapshot));
         }
         if self.behaviour.untidy {
             self.add_hints(state, &mut changes);
@@ -232,15 +233,16 @@ impl System {
             return;
         }
         let old = &row.history[state.chance.usize(0..row.history.len())];
-        let mut record = self.record(row, old);
+        let mut record = self.record(&state.lenses, row, old);
         record.partial = true;
+        let told = ["title", "org"].map(|field| state.lenses.name(field));
         record
             .fields
-            .retain(|name, _| name == "title" || name == "org");
+            .retain(|name, _| told.contains(&name.as_str()));
         changes.push(Change::Upsert(record));
     }
 
-    fn shown(&self, row: &Row, snapshot: &Snapshot) -> Change {
+    fn shown(&self, lenses: &Lenses, row: &Row, snapshot: &Snapshot) -> Change {
         let id = RemoteId::new(&row.id);
         match &snapshot.presence {
             Presence::Live if row.spoilt => Change::Malformed {
@@ -249,8 +251,8 @@ impl System {
                 raw: "{".into(),
             },
             Presence::Live => {
-                let record = self.record(row, snapshot);
-                self.note_seen(row, &record);
+                let record = self.record(lenses, row, snapshot);
+                self.note_seen(lenses, row, &record);
                 Change::Upsert(record)
             }
             Presence::Deleted if self.behaviour.soft_delete => gone(id, Absence::Archived),
@@ -262,8 +264,11 @@ impl System {
         }
     }
 
-    pub(super) fn record(&self, row: &Row, snapshot: &Snapshot) -> RemoteRecord {
-        let mut fields = snapshot.fields.clone();
+    pub(super) fn record(&self, lenses: &Lenses, row: &Row, snapshot: &Snapshot) -> RemoteRecord {
+        let held = snapshot.fields.iter();
+        let mut fields: Fields = held
+            .map(|(field, value)| (lenses.name_of(field), value.clone()))
+            .collect();
         let is_odd = self.town().clock.now().0 / 1_000_000 % 2 == 1;
         if self.behaviour.fickle
             && is_odd
@@ -280,15 +285,18 @@ impl System {
         }
     }
 
-    pub(super) fn note_seen(&self, row: &Row, record: &RemoteRecord) {
+    pub(super) fn note_seen(&self, lenses: &Lenses, row: &Row, record: &RemoteRecord) {
         let town = self.town();
         let mut ledger = lock(&town.ledger);
-        for (field, value) in &record.fields {
-            let Some(unit) = Unit::of_field(field) else {
+        for (name, value) in &record.fields {
+            // What is not mapped is not looked at.
+            let unit = lenses.field(name).and_then(Unit::of_field);
+            let Some(unit) = unit.filter(|unit| lenses.reads(*unit)) else {
                 continue;
             };
             // Nobody can read a part of what is nonsense as a whole.
-            let mut parts = unit.fields().iter().map(|part| record.fields.get(*part));
+            let names = unit.fields().iter().map(|part| lenses.name(part));
+            let mut parts = names.map(|name| record.fields.get(name));
             if parts.any(|part| part.is_some_and(Value::is_object)) {
                 continue;
             }
@@ -324,7 +332,7 @@ impl System {
                     Presence::Merged(_) if !self.behaviour.merged_into => {
                         gone(id.clone(), Absence::Hidden)
                     }
-                    _ => self.shown(&state.rows[row], &snapshot),
+                    _ => self.shown(&state.lenses, &state.rows[row], &snapshot),
                 },
                 None => match state
                     .rows
@@ -355,15 +363,18 @@ impl System {
             };
             let row = &state.rows[at];
             // A search looks for what the system would have stored.
-            let equal = values.iter().all(|(field, value)| {
+            let equal = values.iter().all(|(name, value)| {
+                let Some(field) = state.lenses.field(name) else {
+                    return crate::value::is_empty(value);
+                };
                 let wanted = self.behaviour.store(field, value);
                 let held = snapshot.fields.get(field).unwrap_or(&Value::Null);
                 *held == wanted || crate::value::is_empty(held) && crate::value::is_empty(&wanted)
             });
             let is_shown = snapshot.presence == Presence::Live && !row.hidden && !row.spoilt;
             if equal && is_shown {
-                let record = self.record(row, &snapshot);
-                self.note_seen(row, &record);
+                let record = self.record(&state.lenses, row, &snapshot);
+                self.note_seen(&state.lenses, row, &record);
                 found.push(record);
             }
         }

@@ -20,6 +20,9 @@ impl System {
         let mut state = self.state();
         self.arrive(&mut state);
         state.asked += ops.len() as u64;
+        let sent = ops;
+        let ops: Vec<Op> = ops.iter().map(|op| understood(&state, op)).collect();
+        let ops = ops.as_slice();
         if state.forbidden {
             return Err(Fault::Forbidden("the account has no rights".into()));
         }
@@ -35,7 +38,7 @@ impl System {
             Some(PushWeather::ArrivesLate(late)) => {
                 state
                     .late
-                    .extend(ops.iter().map(|op| (now.plus(late), op.clone())));
+                    .extend(sent.iter().map(|op| (now.plus(late), op.clone())));
                 return Err(lost());
             }
             Some(PushWeather::Refused429(wait)) => {
@@ -85,7 +88,7 @@ impl System {
             if let Some(record) = told
                 && let Some(row) = state.rows.iter().find(|row| row.id == record.id.as_str())
             {
-                self.note_seen(row, record);
+                self.note_seen(&state.lenses, row, record);
             }
         }
     }
@@ -109,14 +112,15 @@ impl System {
                 && op.base_version.is_some()
                 && op.base_version != version
             {
-                let record = || Box::new(self.record(row, row.now()));
+                let record = || Box::new(self.record(&state.lenses, row, row.now()));
                 let told = (!row.spoilt).then(record);
                 return Some(Fault::VersionConflict(told));
             }
         }
         for (field, value) in &op.fields {
             if Unit::of_field(field).is_some_and(|unit| self.behaviour.refuses(unit, value)) {
-                return Some(Fault::invalid(field, "such a value is not taken here"));
+                let name = state.lenses.name_of(field);
+                return Some(Fault::invalid(&name, "such a value is not taken here"));
             }
         }
         let mail = op.fields.get("mail").filter(|mail| !is_empty(mail));
@@ -156,7 +160,7 @@ impl System {
             && let Some(row) = state.rows.iter().find(|row| row.id == *id)
         {
             // The same key again is answered as it was the first time.
-            return self.applied(row, op);
+            return self.applied(state, row, op);
         }
         if let Some(fault) = self.obstacle(state, op) {
             return Outcome::Failed(fault);
@@ -181,7 +185,7 @@ impl System {
                 at
             }
         };
-        self.applied(&state.rows[at], op)
+        self.applied(state, &state.rows[at], op)
     }
 
     /// The records of the op's human that a person has deleted.
@@ -353,13 +357,16 @@ impl System {
         }
     }
 
-    fn applied(&self, row: &super::Row, op: &Op) -> Outcome {
-        let mut record = self.record(row, row.now());
+    fn applied(&self, state: &State, row: &super::Row, op: &Op) -> Outcome {
+        let mut record = self.record(&state.lenses, row, row.now());
         let stored: Option<RemoteRecord> = match self.behaviour.answer {
             Answer::Record => Some(record),
             Answer::Written => {
                 record.partial = true;
-                record.fields.retain(|name, _| op.fields.contains_key(name));
+                let field = |name: &str| state.lenses.field(name);
+                record.fields.retain(|name, _| {
+                    field(name).is_some_and(|field| op.fields.contains_key(field))
+                });
                 Some(record)
             }
             Answer::Nothing => None,
@@ -370,6 +377,19 @@ impl System {
             stored,
         })
     }
+}
+
+/// An op in the fields that are in use now: what goes to another one changes
+/// nothing that anybody looks at.
+pub(super) fn understood(state: &State, op: &Op) -> Op {
+    let mut op = op.clone();
+    let given = std::mem::take(&mut op.fields);
+    for (name, value) in given {
+        if let Some(field) = state.lenses.field(&name) {
+            op.fields.insert(field.to_owned(), value);
+        }
+    }
+    op
 }
 
 /// Whom a new record is of, by what is written into it.
