@@ -23,6 +23,17 @@ use crate::place::PREPARED;
 use crate::schema;
 use crate::statement::{Param, Statement};
 
+/// A longer log means fewer checkpoints, and a page that is written often in
+/// between is copied once.
+const LOG_PAGES: i64 = 4_000;
+
+/// In a large file fewer pages are written twice in so short a log (those of the
+/// match keys are met at random), so it may grow to this part of the file.
+const LOG_SHARE: i64 = 4;
+
+/// After so many transactions the file is measured.
+const MEASURED_AFTER: u32 = 200;
+
 /// How a database is used.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -58,6 +69,8 @@ struct Writer {
     /// connection closes, SQLite rolls back, and the next one starts clean.
     connection: Option<SqliteConnection>,
     durable: bool,
+    /// Transactions since the log was last measured against the file.
+    since: u32,
 }
 
 impl Database {
@@ -66,9 +79,7 @@ impl Database {
         let mut writing = basic(path, options)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            // A longer log means fewer checkpoints, and a page that is written
-            // often in between is copied once.
-            .pragma("wal_autocheckpoint", "4000")
+            .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
             .pragma("cache_size", "-16000");
         if let Some(pages) = options.max_pages {
             writing = writing.pragma("max_page_count", pages.to_string());
@@ -79,6 +90,7 @@ impl Database {
             options: writing,
             connection: Some(connection),
             durable: true,
+            since: 0,
         };
         Ok(Self {
             writer: Some(Mutex::new(writer)),
@@ -120,6 +132,11 @@ impl Database {
         if writer.durable != durable {
             set_durable(&mut connection, durable).await?;
             writer.durable = durable;
+        }
+        writer.since += 1;
+        if writer.since >= MEASURED_AFTER {
+            writer.since = 0;
+            stretch_log(&mut connection).await?;
         }
         let rows = transact(&mut connection, guard, statements).await?;
         writer.connection = Some(connection);
@@ -243,6 +260,19 @@ fn spelled(statement: Statement) -> Result<(Arc<str>, SqliteArguments), StoreErr
         .map_err(|error| failed(sqlx::Error::Encode(error)))?;
     }
     Ok((text, arguments))
+}
+
+/// Lets the log grow with the file.
+async fn stretch_log(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let log = LOG_PAGES.max(pages / LOG_SHARE);
+    let text = format!("PRAGMA wal_autocheckpoint = {log}");
+    // A number is all that the text is made of.
+    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await;
+    rows.map(drop).map_err(failed)
 }
 
 /// `FULL` makes a commit survive a power cut; `NORMAL` makes it survive a crash

@@ -23,7 +23,7 @@ pub(crate) mod distribute;
 pub(crate) mod setup;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use concord_core::TenantId;
@@ -59,6 +59,8 @@ pub(crate) struct Database {
     pool: PgPool,
     size: u32,
     begun: AtomicU64,
+    /// The last transaction waited in vain.
+    is_gone: AtomicBool,
     begin_reading: String,
     /// None where the database was opened for reading only.
     begin_writing: Option<String>,
@@ -86,6 +88,7 @@ impl Database {
             pool,
             size,
             begun: AtomicU64::new(0),
+            is_gone: AtomicBool::new(false),
             begin_reading: format!("BEGIN READ ONLY; {tenant}"),
             begin_writing: writes
                 .then(|| format!("BEGIN; {tenant}; SET LOCAL synchronous_commit = on")),
@@ -157,23 +160,36 @@ impl Database {
         if begun % PLANNED_FOR == PLANNED_FOR - 1 {
             text += "; DISCARD PLANS";
         }
+        // What is asked next of a server that is gone is not to wait as long as the
+        // first question did: a hub says so soon, and ends.
+        let mut is_hurried = self.is_gone.load(Ordering::Relaxed);
         let (mut broken, mut is_late) = (0, false);
         loop {
             let begun = self.pool.begin_with(AssertSqlSafe(text.clone()));
-            let begun = match is_late {
+            let begun = match is_hurried {
                 false => begun.await,
                 true => tokio::time::timeout(AT_LAST, begun)
                     .await
                     .unwrap_or(Err(sqlx::Error::PoolTimedOut)),
             };
             match begun {
-                Ok(transaction) => return Ok(transaction),
+                Ok(transaction) => {
+                    self.is_gone.store(false, Ordering::Relaxed);
+                    return Ok(transaction);
+                }
                 Err(error) if is_away(&error) && broken < self.size => broken += 1,
                 // A process that stood still while it waited finds its time up
                 // although nobody let it wait.  A server that is there does not take
                 // long now.
-                Err(sqlx::Error::PoolTimedOut) if !is_late => is_late = true,
-                Err(error) => return Err(failed(error)),
+                Err(sqlx::Error::PoolTimedOut) if !is_late => {
+                    is_late = true;
+                    is_hurried = true;
+                }
+                Err(error) => {
+                    let waited = matches!(error, sqlx::Error::PoolTimedOut);
+                    self.is_gone.store(waited, Ordering::Relaxed);
+                    return Err(failed(error));
+                }
             }
         }
     }
