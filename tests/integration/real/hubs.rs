@@ -326,8 +326,6 @@ fn three_hubs_share_sixty_connections_though_they_are_killed_and_stopped() {
     moved.sort();
     let (median, longest) = (moved[rounds / 2], moved[rounds - 1]);
     let bound = Duration::from_secs(LEASE + SKEW) + 2 * alone;
-    assert!(longest <= bound, "work moved only after {longest:?}");
-    assert_eq!(late.1, 0, "late writes that a precondition did not refuse");
     println!(
         "hubs: {rounds} rounds, {killed} killed, {stopped} stopped, {anew} began anew, \
          {} edits, 0 lost, late writes: {} at systems without preconditions, {} at those with, \
@@ -347,4 +345,6 @@ fn three_hubs_share_sixty_connections_though_they_are_killed_and_stopped() {
         alone.as_secs_f64(),
         round.as_secs_f64(),
     );
+    assert!(longest <= bound, "work moved only after {longest:?}");
+    assert_eq!(late.1, 0, "late writes that a precondition did not refuse");
 }
