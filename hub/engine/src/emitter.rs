@@ -54,7 +54,7 @@ impl Hub {
             // A merged entity may have two records in one stream.  They are
             // written one after the other: nothing else is ready for two open
             // intents of one entity there.
-            let mut blocked = around.is_crowded(&entity.id);
+            let mut blocked = around.is_crowded(&entity.id) || self.waits(&entity, &around);
             let mut places = BTreeSet::new();
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
@@ -82,6 +82,13 @@ impl Hub {
         let made = out.intents.len() as u64;
         self.store.commit(&out).await?;
         Ok(made)
+    }
+
+    /// A delete was seen while some write of the entity was under way: what it
+    /// means is decided when that is settled, whatever comes of it.
+    fn waits(&self, entity: &Entity, around: &Surroundings) -> bool {
+        let open = around.open.iter().any(|(id, _, _)| *id == entity.id);
+        matches!(self.fate(entity, &around.around, open), Fate::Waits)
     }
 
     /// A delete that is turned down, or carried out everywhere, is over.

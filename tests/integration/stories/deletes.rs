@@ -1,17 +1,19 @@
 //! A record is deleted at one system: what becomes of it at the others
 //! (doubts.md V10, V11, V13).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use concord_core::ports::{ConflictFilter, Store};
 use concord_core::state::{Conflict, ConflictKind, EntityState};
 use concord_core::{EntityId, Fault};
 use concord_engine::hub::Ways;
+use concord_engine::run::Request;
 use concord_sync::delete::DeleteMode;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::world::{Behaviour, HONEST};
+use crate::world::{Behaviour, Death, Faulty, HONEST};
 
 fn deletable(more: &str) -> Behaviour {
     let caps = format!("{HONEST}delete = true\n{more}");
@@ -87,6 +89,37 @@ async fn a_delete_is_carried_on_and_what_is_gone_stays_gone() {
     is_quiet(&world).await;
     assert_eq!(there(&world), [0, 1, 0]);
     assert_eq!(state(&world).await, EntityState::Live);
+}
+
+#[tokio::test]
+async fn a_delete_that_is_seen_while_a_write_is_under_way_is_not_forgotten() {
+    // The hub dies at each of its commits: after some of them a write is planned
+    // or on its way when the delete is seen.
+    for n in 1..12 {
+        let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+        world.system("b").edit(&ids[1], json!({"title": "Chair"}));
+        let faulty = Faulty::new(world.store().await, Death::After(n));
+        if let Ok(mut hub) = world.hub_on(Arc::new(faulty)).await {
+            let _ = hub.sync(&Request::default()).await;
+        }
+        world.system("a").delete(&ids[0]);
+        for _ in 0..4 {
+            world.clock.advance(Duration::from_secs(300));
+            world.sync().await;
+        }
+        // Where a was told of the edit before it lost the record, all had agreed;
+        // else somebody has changed what was deleted.
+        let spared = conflicts(&world).await.len();
+        let left = there(&world);
+        assert!(
+            left == [0, 0, 0] && spared == 0 || left == [0, 1, 1] && spared == 1,
+            "{n}: {left:?}, {spared} conflicts"
+        );
+        assert_eq!(
+            world.system("b").ids().is_empty(),
+            state(&world).await == EntityState::Deleted
+        );
+    }
 }
 
 #[tokio::test]
