@@ -170,6 +170,16 @@ impl Hub {
         known_refs
             .add_records(self.store.as_ref(), connection, stream, fields)
             .await?;
+        // They never agreed, so a delete of either is not carried on to the other.
+        let spared = table.links.get(&known.number).into_iter().flatten();
+        for other in spared.filter(|other| other.state == LinkState::Deleted) {
+            let mut other = other.clone();
+            other.state = LinkState::Gone;
+            out.links.push(other);
+        }
+        if link.state == LinkState::Deleted {
+            link.state = LinkState::Gone;
+        }
         link.entity = known.clone();
         link.sent = Fields::new();
         link.first_contact.clear();

@@ -123,6 +123,34 @@ async fn a_delete_that_is_seen_while_a_write_is_under_way_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn who_is_deleted_before_anybody_else_knows_them_is_made_nowhere() {
+    let mut world = World::with(["a", "b", "c"].map(|name| (name, deletable(""))));
+    world.treat(
+        "a",
+        Ways {
+            deletes: DeleteMode::Propagate,
+            ..Ways::default()
+        },
+    );
+    // Without a list of b nobody can tell yet whether it knows Eve.
+    let away = Fault::Forbidden("the scope was withdrawn".into());
+    world.system("b").fail_pull(away);
+    let a = world.system("a");
+    let eve = a.add(json!({"mail": "eve@example.com", "first": "Eve", "last": "Orr"}));
+    world.approve().await;
+    assert_eq!(there(&world), [1, 0, 0]);
+    a.delete(&eve);
+    world.approve().await;
+    assert_eq!(there(&world), [0, 0, 0]);
+    is_quiet(&world).await;
+    assert_eq!(state(&world).await, EntityState::Deleted);
+    // Brought back, she is somebody new to the others.
+    a.restore(&eve);
+    world.sync().await;
+    assert_eq!(there(&world), [1, 1, 1]);
+}
+
+#[tokio::test]
 async fn a_delete_at_a_system_that_only_unlinks_goes_nowhere() {
     let (world, ids) = agreed(DeleteMode::Propagate, "").await;
     world.system("b").delete(&ids[1]);

@@ -67,17 +67,22 @@ impl Page<'_> {
     }
 
     /// Where this connection's deletes are carried on, emit looks at what that
-    /// means for the other systems.
+    /// means for the other systems.  Whom no other system is found to know ends
+    /// there, and is made nowhere.
     fn spread(&mut self, link: &mut Link) {
         if !self.of.lane.connection.ways.deletes.spreads() {
             return;
         }
-        let entity = self.before.entities.get_mut(&link.entity);
-        if let Some(entity) = entity.filter(|entity| entity.state == EntityState::Live) {
-            link.state = LinkState::Deleted;
-            entity.dirty = true;
-            self.out.entities.push(entity.clone());
+        let Some(entity) = self.before.entities.get_mut(&link.entity) else {
+            return;
+        };
+        match entity.state {
+            EntityState::Live => entity.dirty = true,
+            EntityState::Unmatched => {}
+            EntityState::MergedInto(_) | EntityState::Deleted => return,
         }
+        link.state = LinkState::Deleted;
+        self.out.entities.push(entity.clone());
     }
 
     /// Merged into a record that nobody knows yet: the link moves there, and is
