@@ -164,13 +164,22 @@ fn forget_old_bases(
     if link.mapping == scene.mapping.hash {
         return;
     }
+    let mut is_done = true;
     for lens in scene.mapping.lenses.iter().filter(|lens| lens.reads()) {
+        if !scene.lens_changed(&link.mapping, lens) {
+            continue;
+        }
         let was_seen = sights.iter().any(|sight| sight.lens.field == lens.field);
-        if !was_seen && !skip(lens) && scene.lens_changed(&link.mapping, lens) {
+        if skip(lens) {
+            // A write that is in doubt went through the lens of then.
+            is_done = false;
+        } else if !was_seen {
             link.sent.remove(lens.field.as_str());
         }
     }
-    link.mapping.clone_from(&scene.mapping.hash);
+    if is_done {
+        link.mapping.clone_from(&scene.mapping.hash);
+    }
 }
 
 pub(crate) fn keep_raw(link: &mut Link, lens: &Lens, record: &RemoteRecord) {

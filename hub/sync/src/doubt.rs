@@ -29,6 +29,9 @@ enum Found {
     Written,
     /// The system still holds what it held before.
     Untouched,
+    /// It went to a field that the lens does not look at any more, and the one
+    /// that it looks at now is empty.
+    Elsewhere,
     /// What was seen before is still there, and nothing says that the second
     /// sending arrived.
     Unanswered,
@@ -54,6 +57,8 @@ struct Look<'a> {
     /// What the system held before, and what it would hold after.
     before: &'a Fields,
     predicted: &'a Fields,
+    /// Through which it was sent.
+    mapping: &'a str,
     entity: &'a Entity,
     held: &'a Held,
     scene: &'a Scene<'a>,
@@ -71,6 +76,7 @@ pub fn resolve(
     scene: &Scene<'_>,
 ) -> (Absorbed, Next) {
     let before = link.raw.clone();
+    let mapping = link.mapping.clone();
     let touched = touched(intent, scene);
     // The other fields first, and the version with them.  When the link was
     // last read stays: its fields in doubt are from then.
@@ -80,6 +86,7 @@ pub fn resolve(
         intent,
         record,
         before: &before,
+        mapping: &mapping,
         predicted: &emit::compose(&intent.values, &before, entity, scene).predicted,
         entity,
         held,
@@ -98,7 +105,12 @@ pub fn resolve(
     let is_early = intent
         .deadline
         .is_some_and(|deadline| read.started < deadline.plus(settle));
-    let waits = |found: &Found| matches!(found, Found::Untouched | Found::Unanswered);
+    let waits = |found: &Found| {
+        matches!(
+            found,
+            Found::Untouched | Found::Elsewhere | Found::Unanswered
+        )
+    };
     if is_early && verdicts.iter().any(|(_, found)| waits(found)) {
         intent.state = IntentState::InDoubt;
         return (out, Next::Wait);
@@ -225,6 +237,10 @@ impl Look<'_> {
                 false => Found::Third(now),
             };
         }
+        let is_empty = normal::normalise(&lens.spec, &now).is_null();
+        if !is_expected && is_empty && self.scene.lens_changed(self.mapping, lens) {
+            return Found::Elsewhere;
+        }
         if self.by_version || is_expected {
             return Found::Written;
         }
@@ -296,7 +312,7 @@ impl Settling<'_, '_> {
             settled.iter().any(|(other, found)| {
                 other.field == lens.field
                     && match found {
-                        Found::Persons | Found::PersonAfter(_) => true,
+                        Found::Persons | Found::PersonAfter(_) | Found::Elsewhere => true,
                         // A newer consent of the same status is weighed as well.
                         Found::Untouched => lens.spec.kind == FieldKind::Consent,
                         _ => false,
@@ -304,6 +320,12 @@ impl Settling<'_, '_> {
             })
         };
         let skip = |lens: &Lens| !persons(lens);
+        // The field that the lens looks at now is met for the first time.
+        for (lens, found) in &settled {
+            if matches!(found, Found::Elsewhere) {
+                self.link.sent.remove(lens.field.as_str());
+            }
+        }
         let mut read_at = self.link.read_at;
         let more = absorb_fields(
             self.link,
@@ -355,7 +377,7 @@ impl Settling<'_, '_> {
                     keep_raw(self.link, lens, self.record);
                     continue;
                 }
-                Found::Persons | Found::Untouched => {
+                Found::Persons | Found::Untouched | Found::Elsewhere => {
                     keep_raw(self.link, lens, self.record);
                     continue;
                 }

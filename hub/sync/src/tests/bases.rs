@@ -6,7 +6,7 @@ use super::*;
 const OTHER: &str = "job_title: { path: title, rewrites: [upper] }";
 
 /// A world whose mapping was changed since the link was made.
-fn relensed(old: &str, new: &str) -> (World, String) {
+pub(super) fn relensed(old: &str, new: &str) -> (World, String) {
     let mut world = world();
     let old = mapping_of(&LENSES.replace("job_title: { path: title }", old));
     world.mapping = mapping_of(&LENSES.replace("job_title: { path: title }", new));

@@ -4,6 +4,7 @@
 
 use concord_core::state::Winner;
 
+use super::bases::relensed;
 use super::*;
 use crate::confirm::{Next, resolve, withdraw_held};
 
@@ -366,4 +367,27 @@ fn a_create_that_was_found_is_an_update_from_then_on() {
     case.link.sent = Fields::new();
     case.resolve(Next::Replay);
     assert_eq!(case.intent.action, IntentAction::Update);
+}
+
+#[test]
+fn what_was_sent_to_another_field_than_the_lens_has_now_is_still_owed() {
+    let moved = "job_title: { path: position }";
+    let (world, old) = relensed("job_title: { path: title }", moved);
+    let mut case = doubt(
+        "job_title",
+        "position",
+        Value::Null,
+        json!("new"),
+        Value::Null,
+    );
+    case.world = world;
+    case.intent.action = IntentAction::Create;
+    case.link.mapping = old;
+    case.link.raw.clear();
+    case.link.sent = fields(json!({"job_title": "new"}));
+    let mut case = case.answered("5");
+    let out = case.resolve(Next::Closed);
+    assert!(out.debt && out.conflicts.is_empty());
+    assert_eq!(case.entity.value("job_title"), "new");
+    assert_eq!(case.link.sent.get("job_title"), Some(&Value::Null));
 }
