@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use concord_core::ports::{Store, StoreError};
 use concord_core::state::{Intent, IntentAction};
-use concord_core::{Changeset, ConnectionId, EntityId, RemoteId, RunId};
+use concord_core::{Changeset, ConnectionId, EntityId, IntentId, RemoteId, RunId};
 use concord_sync::guard::{Guards, Tally};
 
 use crate::clock::lock;
@@ -34,6 +34,8 @@ struct State {
     run: Option<RunId>,
     /// The records: one that is refused and sent with less counts once.
     planned: BTreeMap<(ConnectionId, Sort), BTreeSet<Record>>,
+    /// A write counts once, though its record may move to another id meanwhile.
+    counted: BTreeSet<(IntentId, Sort)>,
 }
 
 impl Allowance {
@@ -69,6 +71,9 @@ impl Allowance {
             let Some(sort) = sort(intent).filter(|_| state.run == Some(intent.run)) else {
                 continue;
             };
+            if !state.counted.insert((intent.id, sort)) {
+                continue;
+            }
             let place = (intent.connection, sort);
             let planned = state.planned.entry(place).or_default();
             let known = intent.remote_id.clone().filter(|_| sort != Sort::Create);

@@ -406,6 +406,11 @@ fn kept(world: &World, books: &Books) {
         {
             continue;
         }
+        // Who made their record a part of one that no hub had read yet chose that
+        // one's values for its customer.
+        if ledger.given_up.contains(&number) && books.replaced.contains(&number) {
+            continue;
+        }
         // The id of one of two such records may have become the other's.
         let moves = world.town.systems()[system].behaviour.id_moves;
         if moves && human.is_some_and(|human| ledger.doubled.contains(&human)) {

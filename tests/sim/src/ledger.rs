@@ -84,6 +84,8 @@ pub(crate) struct Ledger {
     pub emptied: BTreeSet<(u32, Unit)>,
     empties: BTreeMap<(u32, Unit), Vec<u64>>,
     pub untagged: BTreeSet<u64>,
+    /// Numbers of a record that a person made a part of another one of its system.
+    pub given_up: BTreeSet<u64>,
     /// Humans whom people entered twice in one system, as two persons.
     pub doubled: BTreeSet<u32>,
     /// System, remote id, unit and number of what a hub was shown.

@@ -25,6 +25,8 @@ pub(super) struct Books {
     pub doubtful: BTreeSet<(i64, i64, String)>,
     /// Numbers in the log of conflicts and in reviews.
     pub logged: BTreeSet<u64>,
+    /// Numbers that some entity's history says gave way to others.
+    pub replaced: BTreeSet<u64>,
 }
 
 impl Books {
@@ -52,6 +54,11 @@ impl Books {
                 asked.insert(place.clone());
             }
             in_review.insert(place);
+        }
+        let mut replaced = BTreeSet::new();
+        for id in entities.values().map(|entity| &entity.id) {
+            let changes = store.events(id).await?.into_iter().flat_map(|e| e.changes);
+            replaced.extend(changes.flat_map(|(_, old, _)| tokens(&old)));
         }
         let filter = IntentFilter::default();
         let intents = store.intents(&filter).await?;
@@ -96,6 +103,7 @@ impl Books {
             failed,
             doubtful,
             logged,
+            replaced,
         })
     }
 

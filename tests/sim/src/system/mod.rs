@@ -529,6 +529,8 @@ impl System {
         if self.behaviour.merged_into {
             ledger.unite(human, into);
         }
+        let ended = state.rows[from].now().fields.values();
+        ledger.given_up.extend(ended.flat_map(tokens));
         drop(ledger);
         let id = state.rows[to].id.clone();
         state.rows[from].was_deleted = true;
