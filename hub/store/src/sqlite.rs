@@ -29,7 +29,7 @@ const LOG_PAGES: i64 = 4_000;
 
 /// In a large file fewer pages are written twice in so short a log (those of the
 /// match keys are met at random), so it may grow to this part of the file.
-const LOG_SHARE: i64 = 4;
+const LOG_SHARE: i64 = 8;
 
 /// After so many transactions the file is measured.
 const MEASURED_AFTER: u32 = 200;
