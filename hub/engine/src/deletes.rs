@@ -18,6 +18,7 @@ use crate::around::Around;
 use crate::error::EngineError;
 use crate::hub::{Connection, Hub, Stream};
 use crate::outbox::Sender;
+use crate::planner::Surroundings;
 use crate::pull::Stopped;
 use crate::references::Known;
 
@@ -36,16 +37,16 @@ pub(crate) enum Fate<'a> {
 }
 
 impl Hub {
-    pub(crate) fn fate<'a>(&'a self, entity: &Entity, around: &'a Around, open: bool) -> Fate<'a> {
-        let links = around.links(&entity.id);
+    pub(crate) fn fate<'a>(&'a self, entity: &Entity, around: &'a Surroundings) -> Fate<'a> {
+        let links = around.around.links(&entity.id);
         let deleted = |link: &&Link| link.state == LinkState::Deleted;
         if !links.iter().any(|link| deleted(&link)) {
             return Fate::Lives;
         }
-        if open {
+        if around.is_busy(&entity.id) {
             return Fate::Waits;
         }
-        let held = around.held(&entity.id);
+        let held = around.around.held(&entity.id);
         let known = Known::default();
         let now = self.clock.now();
         let mut mode = DeleteMode::Unlink;

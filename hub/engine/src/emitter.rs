@@ -7,11 +7,12 @@ use concord_core::state::{Entity, Intent, IntentState, Link};
 use concord_core::{Changeset, ConnectionId, EntityId, Fields, IntentId, RunId, StreamName};
 use concord_sync::emit::Debt;
 
+use crate::around::Around;
 use crate::deletes::Fate;
 use crate::error::EngineError;
 use crate::guard::Stopped;
 use crate::hub::Hub;
-use crate::planner::{CHUNK, Gates, Surroundings};
+use crate::planner::{CHUNK, Gates};
 use crate::progress::Progress;
 
 impl Hub {
@@ -47,14 +48,22 @@ impl Hub {
         let around = self.surroundings(&chunk).await?;
         let mut out = Changeset::durable();
         for mut entity in chunk {
-            if self.is_over(&mut entity, &around, run, &mut out).await? {
+            let fate = self.fate(&entity, &around);
+            // A delete was seen while some write of the entity was under way: what
+            // it means is decided when that is settled, whatever comes of it.
+            let waits = matches!(fate, Fate::Waits);
+            let around_it = &around.around;
+            if self
+                .is_over(&mut entity, fate, around_it, run, &mut out)
+                .await?
+            {
                 out.entities.push(entity);
                 continue;
             }
             // A merged entity may have two records in one stream.  They are
             // written one after the other: nothing else is ready for two open
             // intents of one entity there.
-            let mut blocked = around.is_crowded(&entity.id) || self.waits(&entity, &around);
+            let mut blocked = waits || around.is_crowded(&entity.id);
             let mut places = BTreeSet::new();
             for (connection, stream, debt, link) in self.debts(&entity, &around, gates) {
                 blocked |= debt.waits;
@@ -84,31 +93,23 @@ impl Hub {
         Ok(made)
     }
 
-    /// A delete was seen while some write of the entity was under way: what it
-    /// means is decided when that is settled, whatever comes of it.
-    fn waits(&self, entity: &Entity, around: &Surroundings) -> bool {
-        let open = around.open.iter().any(|(id, _, _)| *id == entity.id);
-        matches!(self.fate(entity, &around.around, open), Fate::Waits)
-    }
-
     /// A delete that is turned down, or carried out everywhere, is over.
     async fn is_over(
         &self,
         entity: &mut Entity,
-        around: &Surroundings,
+        fate: Fate<'_>,
+        around: &Around,
         run: RunId,
         out: &mut Changeset,
     ) -> Result<bool, EngineError> {
-        let around_it = &around.around;
-        let open = around.open.iter().any(|(id, _, _)| *id == entity.id);
-        match self.fate(entity, around_it, open) {
+        match fate {
             Fate::Contested(fields) => {
                 let reason = "somebody has changed the record since";
-                self.spare(entity, around_it, &fields, reason, out).await?;
+                self.spare(entity, around, &fields, reason, out).await?;
                 Ok(true)
             }
             Fate::Over => {
-                self.bury(entity, around_it, run, out).await?;
+                self.bury(entity, around, run, out).await?;
                 Ok(true)
             }
             Fate::Lives | Fate::Waits | Fate::Follows(_) => Ok(false),

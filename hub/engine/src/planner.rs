@@ -64,7 +64,7 @@ type Place = (EntityId, i64, String);
 /// What stands around a chunk of entities.
 pub(crate) struct Surroundings {
     pub around: Around,
-    pub open: BTreeSet<Place>,
+    open: BTreeSet<Place>,
     /// What the entities refer to, by stream.
     known: BTreeMap<(ConnectionId, StreamName), Known>,
     /// Creates that their systems refused.
@@ -81,6 +81,11 @@ impl Surroundings {
                 && intent.values == debt.values
         };
         debt.action == IntentAction::Create && self.refused.iter().any(is_same)
+    }
+
+    /// Some write of the entity is under way.
+    pub fn is_busy(&self, entity: &EntityId) -> bool {
+        self.open.iter().any(|(id, _, _)| id == entity)
     }
 
     /// One of several records in a stream waits for the open intent of another.
@@ -292,8 +297,7 @@ impl Hub {
         around: &'a Surroundings,
         gates: &Gates,
     ) -> Vec<(&'a Connection, &'a Stream, Debt, Option<&'a Link>)> {
-        let open = (around.open.iter()).any(|(id, _, _)| *id == entity.id);
-        match self.fate(entity, &around.around, open) {
+        match self.fate(entity, around) {
             Fate::Lives => {}
             // A record that is to go gets nothing new.
             Fate::Waits | Fate::Contested(_) | Fate::Over => return Vec::new(),
