@@ -51,7 +51,7 @@ pub(crate) async fn at_rest(world: &World) -> Result<()> {
     }
     complete(world, &books);
     kept(world, &books);
-    no_reverts(world, &books).await?;
+    no_reverts(world, &books);
     no_noise(world).await?;
     legitimate(world, &books);
     if world.story.temper == Temper::Peaceful {
@@ -362,6 +362,12 @@ fn kept(world: &World, books: &Books) {
             families.entry(family).or_default().insert(*number);
         }
     }
+    let changes = books.events.iter().flat_map(|event| &event.changes);
+    let replaced: BTreeSet<u64> = changes.flat_map(|(_, old, _)| tokens(old)).collect();
+    let systems = world.town.systems().iter();
+    let lenses: Vec<_> = systems
+        .map(|system| system.state().lenses.clone())
+        .collect();
     let seen: Vec<_> = ledger.seen.iter().cloned().collect();
     let mut lost = Vec::new();
     for (system, id, unit, number) in seen {
@@ -379,7 +385,7 @@ fn kept(world: &World, books: &Books) {
         if books.waits_for_twin(link.entity.number, &(connection, id.clone())) {
             continue;
         }
-        let lenses = world.town.systems()[system].state().lenses.clone();
+        let lenses = &lenses[system];
         // Nobody looks there any more.
         if !lenses.reads(unit) {
             continue;
@@ -408,7 +414,7 @@ fn kept(world: &World, books: &Books) {
         }
         // Who made their record a part of one that no hub had read yet chose that
         // one's values for its customer.
-        if ledger.given_up.contains(&number) && books.replaced.contains(&number) {
+        if ledger.given_up.contains(&number) && replaced.contains(&number) {
             continue;
         }
         // The id of one of two such records may have become the other's.
@@ -436,36 +442,31 @@ fn kept(world: &World, books: &Books) {
 }
 
 /// P9: no value ever gives way to one that it was built upon.
-async fn no_reverts(world: &World, books: &Books) -> Result<()> {
-    for entity in books.entities.values() {
-        let events = world.store.events(&entity.id).await?;
-        for event in events
-            .iter()
-            .filter(|event| matches!(event.origin, Origin::Connection(_)))
+fn no_reverts(world: &World, books: &Books) {
+    let mut ledger = lock(&world.town.ledger);
+    for event in &books.events {
+        // A write of ours tells what was there, not what is believed.
+        if !matches!(event.origin, Origin::Connection(_))
+            || event.what.starts_with("written")
+            || event.what.starts_with("created")
         {
-            // A write of ours tells what was there, not what is believed.
-            if event.what.starts_with("written") || event.what.starts_with("created") {
+            continue;
+        }
+        for (field, old, new) in &event.changes {
+            let (Some(before), Some(after)) =
+                (tokens(old).first().copied(), tokens(new).first().copied())
+            else {
                 continue;
-            }
-            for (field, old, new) in &event.changes {
-                let mut ledger = lock(&world.town.ledger);
-                let (Some(before), Some(after)) =
-                    (tokens(old).first().copied(), tokens(new).first().copied())
-                else {
-                    continue;
-                };
-                if field.as_str() != "tags" && before != after && ledger.is_ancestor(after, before)
-                {
-                    let what = format!(
-                        "{field} of {} went back from {old} to {new} ({})",
-                        entity.id, event.what
-                    );
-                    ledger.breaks("P9", what);
-                }
+            };
+            if field.as_str() != "tags" && before != after && ledger.is_ancestor(after, before) {
+                let what = format!(
+                    "{field} of {} went back from {old} to {new} ({})",
+                    event.entity, event.what
+                );
+                ledger.breaks("P9", what);
             }
         }
     }
-    Ok(())
 }
 
 /// P11 of the canonical record itself: somebody wrote what stands there.

@@ -3,12 +3,22 @@
 //! seed and not from the chance that tells the rest of the story, so that worlds
 //! without it are what they were.
 
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use concord_core::{Changeset, Kind};
+use concord_engine::EngineError;
+use concord_engine::run::Request;
 use concord_sync::guard::{Guards, Limit};
 
+use crate::allowance;
 use crate::behaviour::pick;
+use crate::clock::lock;
 use crate::lenses::Relens;
+use crate::mortal::Life;
 use crate::story::{Step, Temper};
 use crate::value::Unit;
+use crate::world::{World, id_of};
 
 #[derive(Clone, Debug)]
 pub(crate) struct House {
@@ -74,6 +84,52 @@ impl House {
                 steps.insert(at, Step::Lens(system, second));
             }
         }
+    }
+}
+
+impl World {
+    /// Tells the run's books how much it may write unasked.
+    pub(crate) async fn allow(&self, life: &Life, request: &Request) -> Result<(), EngineError> {
+        // Two that work at once may each show what the other is approved.
+        if request.approve && self.town.clock.racers.is_race() {
+            return Ok(());
+        }
+        let shown = match request.approve {
+            true => allowance::shown(self.store.as_ref()).await?,
+            false => BTreeMap::new(),
+        };
+        let known = self.store.connections().await?;
+        for (system, guards) in self.town.systems().iter().zip(&self.story.house.guards) {
+            let id = id_of(system);
+            let row = known.iter().find(|row| row.id == id);
+            // With its first plan everything is approved.
+            if !request.approve || row.is_some_and(|row| row.approved_at.is_some()) {
+                let shown = shown.get(&system.name).copied();
+                life.allowance.guard(id, *guards, shown);
+            }
+        }
+        Ok(())
+    }
+
+    /// The admin changes a mapping, and applies it as the program does: all
+    /// records are read again and all debts looked at once more.
+    pub(crate) async fn relens(&self, number: usize, relens: Relens) -> Result<()> {
+        let systems = self.town.systems();
+        let system = &systems[number % systems.len()];
+        if !system.relens(relens) {
+            return Ok(());
+        }
+        lock(&self.town.ledger).counts.lenses += 1;
+        self.town.tell(|| format!("{}: {relens}", system.name));
+        let mut out = Changeset::durable();
+        for mut state in self.store.streams(id_of(system)).await? {
+            state.cursor = None;
+            state.walking = true;
+            state.walk += 1;
+            out.streams.push(state);
+        }
+        self.store.commit(&out).await?;
+        Ok(self.store.mark_dirty(&Kind::new("person")).await?)
     }
 }
 

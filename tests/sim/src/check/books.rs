@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use concord_core::ports::{ConflictFilter, IntentFilter, Store};
-use concord_core::state::{IntentState, Link};
+use concord_core::state::{Event, IntentState, Link};
 use concord_core::{Entity, Kind};
 
 use crate::system::{Row, System};
@@ -25,8 +25,8 @@ pub(super) struct Books {
     pub doubtful: BTreeSet<(i64, i64, String)>,
     /// Numbers in the log of conflicts and in reviews.
     pub logged: BTreeSet<u64>,
-    /// Numbers that some entity's history says gave way to others.
-    pub replaced: BTreeSet<u64>,
+    /// Everybody's history.
+    pub events: Vec<Event>,
 }
 
 impl Books {
@@ -55,10 +55,9 @@ impl Books {
             }
             in_review.insert(place);
         }
-        let mut replaced = BTreeSet::new();
-        for id in entities.values().map(|entity| &entity.id) {
-            let changes = store.events(id).await?.into_iter().flat_map(|e| e.changes);
-            replaced.extend(changes.flat_map(|(_, old, _)| tokens(&old)));
+        let mut events = Vec::new();
+        for entity in entities.values() {
+            events.extend(store.events(&entity.id).await?);
         }
         let filter = IntentFilter::default();
         let intents = store.intents(&filter).await?;
@@ -103,7 +102,7 @@ impl Books {
             failed,
             doubtful,
             logged,
-            replaced,
+            events,
         })
     }
 
