@@ -2,7 +2,6 @@
 //! waits for a person.
 
 use concord_engine::hub::Ways;
-use concord_engine::run::Request;
 use concord_sync::delete::DeleteMode;
 use concord_sync::guard::{Guards, Limit};
 use serde_json::{Value, json};
@@ -48,12 +47,11 @@ async fn twenty(guards: Guards) -> (World, Vec<[String; 2]>) {
     (world, ids)
 }
 
-async fn approve(world: &World) -> concord_engine::run::Report {
-    let request = Request {
-        approve: true,
-        ..Request::default()
-    };
-    world.run(&request).await
+/// Deleted at `a`.
+fn delete(world: &World, ids: &[[String; 2]]) {
+    for [a, _] in ids {
+        world.system("a").delete(a);
+    }
 }
 
 #[tokio::test]
@@ -63,9 +61,7 @@ async fn too_many_deletes_stop_a_run_and_go_on_when_they_are_approved() {
         ..Guards::default()
     };
     let (world, ids) = twenty(guards).await;
-    for [a, _] in &ids[..11] {
-        world.system("a").delete(a);
-    }
+    delete(&world, &ids[..11]);
     world.system("b").edit(&ids[19][1], json!({"title": "CEO"}));
     for _ in 0..2 {
         let report = world.sync().await;
@@ -86,7 +82,7 @@ async fn too_many_deletes_stop_a_run_and_go_on_when_they_are_approved() {
     assert_eq!(at_a, json!("CEO"), "the other connection goes on");
     let plan = world.hub().await.plan().await.unwrap();
     assert_eq!(plan.guarded.len(), 1, "{plan:#?}");
-    let report = approve(&world).await;
+    let report = world.approve().await;
     assert_eq!(report.guarded, [], "{report:#?}");
     assert_eq!(world.system("b").ids().len(), 9);
     world.writes();
@@ -101,15 +97,13 @@ async fn an_approval_lets_through_what_was_shown_and_no_more() {
         ..Guards::default()
     };
     let (world, ids) = twenty(guards).await;
-    for [a, _] in &ids[..11] {
-        world.system("a").delete(a);
-    }
+    delete(&world, &ids[..11]);
     world.sync().await;
     world.system("a").delete(&ids[11][0]);
-    let report = approve(&world).await;
+    let report = world.approve().await;
     assert_eq!(report.guarded[0].tally.deletes, 12, "{report:#?}");
     assert_eq!(world.system("b").ids().len(), 20);
-    approve(&world).await;
+    world.approve().await;
     assert_eq!(world.system("b").ids().len(), 8);
 }
 
@@ -120,18 +114,14 @@ async fn a_small_number_stops_a_handful() {
         ..Guards::default()
     };
     let (world, ids) = twenty(guards).await;
-    for [a, _] in &ids[..2] {
-        world.system("a").delete(a);
-    }
+    delete(&world, &ids[..2]);
     world.sync().await;
     assert_eq!(world.system("b").ids().len(), 18, "two are let through");
-    for [a, _] in &ids[2..5] {
-        world.system("a").delete(a);
-    }
+    delete(&world, &ids[2..5]);
     let report = world.sync().await;
     assert_eq!(report.guarded[0].tally.deletes, 3, "{report:#?}");
     assert_eq!(world.system("b").ids().len(), 18);
-    approve(&world).await;
+    world.approve().await;
     assert_eq!(world.system("b").ids().len(), 15);
 }
 
@@ -149,7 +139,7 @@ async fn creates_and_emptied_fields_are_guarded_as_well() {
     let report = world.sync().await;
     assert_eq!(report.guarded[0].tally.blanks, 13, "{report:#?}");
     assert_eq!(world.system("b").value(&ids[0][1], "title"), json!("CTO"));
-    approve(&world).await;
+    world.approve().await;
     assert_eq!(world.system("b").value(&ids[0][1], "title"), Value::Null);
     for n in 20..33 {
         let mail = format!("p{n}@example.com");
@@ -159,6 +149,6 @@ async fn creates_and_emptied_fields_are_guarded_as_well() {
     let report = world.sync().await;
     assert_eq!(report.guarded[0].tally.creates, 13, "{report:#?}");
     assert_eq!(world.system("b").ids().len(), 20);
-    approve(&world).await;
+    world.approve().await;
     assert_eq!(world.system("b").ids().len(), 33);
 }
