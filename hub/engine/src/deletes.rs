@@ -2,6 +2,8 @@
 //! for that: planned when everything is read, looked at once more right before
 //! it is sent, and turned down when anybody has changed the record since.
 
+use std::collections::HashSet;
+
 use concord_core::ports::{IntentFilter, Sequence};
 use concord_core::record::Change;
 use concord_core::state::{
@@ -32,19 +34,23 @@ pub(crate) enum Fate<'a> {
     Waits,
     /// These records are to go too.
     Follows(Vec<(&'a Connection, &'a Stream, &'a Link)>),
-    /// All have gone that are to.
+    /// All have gone that are to, or none is.
     Over,
 }
 
 impl Hub {
     pub(crate) fn fate<'a>(&'a self, entity: &Entity, around: &'a Surroundings) -> Fate<'a> {
         let links = around.around.links(&entity.id);
-        let deleted = |link: &&Link| link.state == LinkState::Deleted;
-        if !links.iter().any(|link| deleted(&link)) {
+        if !links.iter().any(is_deleted) {
             return Fate::Lives;
         }
         if around.is_busy(&entity.id) {
             return Fate::Waits;
+        }
+        // Who deletes one of two records of a customer tidies up.
+        let leaves = |link: &Link| is_deleted(link) && !links.iter().any(|l| is_twin(l, link));
+        if !links.iter().any(leaves) {
+            return Fate::Over;
         }
         let held = around.around.held(&entity.id);
         let known = Known::default();
@@ -58,7 +64,7 @@ impl Hub {
             };
             let scene = self.scene(connection, stream, &known, now);
             match link.state {
-                LinkState::Deleted => {
+                LinkState::Deleted if leaves(link) => {
                     changed.extend(changed_since(entity, link, &scene));
                     if mode != DeleteMode::Propagate {
                         mode = connection.ways.deletes;
@@ -178,6 +184,21 @@ impl Hub {
     }
 }
 
+fn is_deleted(link: &Link) -> bool {
+    link.state == LinkState::Deleted
+}
+
+/// The customer has this other record in the same stream, and it is not gone.
+fn is_twin(other: &Link, link: &Link) -> bool {
+    let is_place =
+        other.key.connection == link.key.connection && other.key.stream == link.key.stream;
+    let is_gone = matches!(
+        other.state,
+        LinkState::Gone | LinkState::Deleted | LinkState::Merged
+    );
+    is_place && !is_gone
+}
+
 /// A delete as a plan shows it.
 pub(crate) fn debt() -> Debt {
     Debt {
@@ -210,13 +231,14 @@ impl Sender<'_> {
         }
         let started = self.lane.hub.clock.now();
         let found = self.lane.fetch(&ids).await?;
+        let told: HashSet<RemoteId> = found.iter().filter_map(|c| c.id().cloned()).collect();
         let changed = self.changed_since(found).await?;
         let mut spared = Vec::new();
         for intent in deletes {
             let id = intent.remote_id.as_ref();
             match changed.iter().find(|change| change.id() == id) {
-                None => rest.push(intent),
-                Some(change) => spared.push((intent, change.clone())),
+                None if id.is_some_and(|id| told.contains(id)) => rest.push(intent),
+                change => spared.push((intent, change.cloned())),
             }
         }
         if spared.is_empty() {
@@ -228,9 +250,16 @@ impl Sender<'_> {
         let mut out = Changeset::durable();
         let mut changes = Vec::new();
         for (intent, change) in spared {
-            let is_there = matches!(change, Change::Upsert(_));
-            changes.push(change);
-            self.call_off(intent, is_there, &around, &mut out).await?;
+            let why = match &change {
+                Some(Change::Upsert(_)) => "the record was changed there since it was read",
+                // It may be among what does not even tell its id.
+                Some(Change::Malformed { .. }) | None => "the record there cannot be understood",
+                Some(Change::Gone { .. }) => "the record is not there any more",
+            };
+            let is_there = !matches!(change, Some(Change::Gone { .. }));
+            changes.extend(change);
+            self.call_off(intent, is_there, why, &around, &mut out)
+                .await?;
         }
         store.commit(&out).await?;
         let (kind, noticed) = (ReadKind::Fetch, Noticed::Fetched);
@@ -238,27 +267,24 @@ impl Sender<'_> {
         Ok(rest)
     }
 
-    /// The record was changed at the system, or is gone there already.
+    /// The record is not what it was at the system, or is gone there already.
     async fn call_off(
         &mut self,
         mut intent: Intent,
         is_there: bool,
+        why: &str,
         around: &Around,
         out: &mut Changeset,
     ) -> Result<(), EngineError> {
-        const CHANGED: &str = "the record was changed there since it was read";
         let hub = self.lane.hub;
         self.sent.outdated += 1;
         intent.state = IntentState::Dropped;
-        match is_there {
-            true => CHANGED.clone_into(&mut intent.reason),
-            false => "the record is not there any more".clone_into(&mut intent.reason),
-        }
+        why.clone_into(&mut intent.reason);
         let ids = std::slice::from_ref(&intent.entity);
         if let Some(mut entity) = hub.store.entities(ids).await?.pop() {
             if is_there && intent.action == IntentAction::Delete {
                 self.sent.conflicts += 1;
-                hub.spare(&mut entity, around, &[], CHANGED, out).await?;
+                hub.spare(&mut entity, around, &[], why, out).await?;
                 self.call_off_others(&intent, out).await?;
             }
             entity.dirty = entity.state == EntityState::Live;

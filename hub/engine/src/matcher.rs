@@ -7,7 +7,7 @@ use concord_core::changeset::MatchKey;
 use concord_core::names::LONGEST_KEY;
 use concord_core::ports::{Sequence, Store};
 use concord_core::record::RemoteRecord;
-use concord_core::state::{Entity, EntityState, Link, LinkState, Review, Verdict};
+use concord_core::state::{Entity, EntityState, Link, LinkKey, LinkState, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
 use concord_sync::absorb::absorb;
 use concord_sync::identity::CAP;
@@ -74,9 +74,9 @@ impl Hub {
                 continue;
             };
             let key = link.key.clone();
-            match table.verdicts.get(&key) {
-                Some(Some(Verdict::Link(known))) => {
-                    let known = known.clone();
+            let review = table.reviews.get(&key).cloned();
+            match review.as_ref().and_then(|review| review.verdict.clone()) {
+                Some(Verdict::Link(known)) => {
                     if self
                         .unite(entity, &known, "linked", &mut table, run, &mut out)
                         .await?
@@ -85,19 +85,20 @@ impl Hub {
                     }
                     continue;
                 }
-                Some(Some(Verdict::Apart)) => {
+                Some(Verdict::Apart) => {
                     result.new += 1;
                     table.settle_new(entity);
                     continue;
                 }
-                // It waits for a person; somebody may have left meanwhile, so
-                // it is compared again.
-                Some(None) | None => {}
+                // It may wait for a person; somebody may have left meanwhile, so it
+                // is compared again.
+                None => {}
             }
             match table.compare(self, likely, entity) {
                 Found::New => {
                     result.new += 1;
                     table.settle_new(entity);
+                    out.reviews_decided.extend(closed(review, Verdict::Apart));
                 }
                 Found::Same(known, what) => {
                     if self
@@ -105,11 +106,13 @@ impl Hub {
                         .await?
                     {
                         result.linked += 1;
+                        out.reviews_decided
+                            .extend(closed(review, Verdict::Link(known)));
                     }
                 }
                 Found::Ask(candidates, reason) => {
                     result.to_review += 1;
-                    if !table.verdicts.contains_key(&key) {
+                    if review.is_none() {
                         out.reviews.push(Review {
                             id: self.numbers.next(&Sequence::Review).await?,
                             link: key,
@@ -164,7 +167,7 @@ impl Hub {
             kind: ReadKind::Fetch,
             started: link.read_at,
         };
-        let (walk, again_at) = (link.walk, link.again_at);
+        let (walk, again_at, missing_since) = (link.walk, link.again_at, link.missing_since);
         let mut known_refs = Known::default();
         let fields = std::iter::once(&record.fields);
         known_refs
@@ -177,9 +180,10 @@ impl Hub {
             other.state = LinkState::Gone;
             out.links.push(other);
         }
-        if link.state == LinkState::Deleted {
-            link.state = LinkState::Gone;
-        }
+        let state = match link.state {
+            LinkState::Deleted => LinkState::Gone,
+            other => other,
+        };
         link.entity = known.clone();
         link.sent = Fields::new();
         link.first_contact.clear();
@@ -194,8 +198,11 @@ impl Hub {
             &Held::default(),
             &scene,
         );
+        // What was read then is no look at the record: it may be gone since.
+        link.state = state;
         link.walk = walk;
         link.again_at = again_at;
+        link.missing_since = missing_since;
         self.write_down(absorbed, &link, &entity, run, Some(what), out)
             .await?;
         entity.dirty = true;
@@ -277,6 +284,13 @@ impl Hub {
     }
 }
 
+/// A question that nobody has to answer any more.
+fn closed(review: Option<Review>, verdict: Verdict) -> Option<Review> {
+    let mut review = review?;
+    review.verdict = Some(verdict);
+    Some(review)
+}
+
 /// Who an unmatched entity was found to be.
 enum Found {
     New,
@@ -294,7 +308,7 @@ struct Table {
     links: HashMap<i64, Vec<Link>>,
     /// Entity, connection and stream where it has a record.
     occupied: BTreeSet<(i64, i64, String)>,
-    verdicts: HashMap<concord_core::state::LinkKey, Option<Verdict>>,
+    reviews: HashMap<LinkKey, Review>,
     changed: BTreeMap<i64, Entity>,
     keys_added: Vec<MatchKey>,
     keys_removed: Vec<MatchKey>,
@@ -308,7 +322,7 @@ impl Table {
             entities: chunk.iter().map(|e| (e.id.number, e.clone())).collect(),
             links: HashMap::new(),
             occupied: BTreeSet::new(),
-            verdicts: HashMap::new(),
+            reviews: HashMap::new(),
             changed: BTreeMap::new(),
             keys_added: Vec::new(),
             keys_removed: Vec::new(),
@@ -364,7 +378,7 @@ impl Table {
             if let Some(Verdict::Link(known)) = &mut review.verdict {
                 table.follow(store, known).await?;
             }
-            table.verdicts.insert(review.link, review.verdict);
+            table.reviews.insert(review.link.clone(), review);
         }
         Ok(table)
     }

@@ -117,6 +117,14 @@ impl Gates {
         self.asked.contains(&link.key)
     }
 
+    /// A record may be this entity's: were it deleted now, that one would be made
+    /// anew everywhere as somebody else.
+    fn is_asked_about(&self, entity: &EntityId) -> bool {
+        let first = (entity.clone(), i64::MIN, String::new());
+        let next = self.in_review.range(first..).next();
+        next.is_some_and(|(id, _, _)| id == entity)
+    }
+
     fn create(
         &self,
         entity: &EntityId,
@@ -302,11 +310,13 @@ impl Hub {
             // A record that is to go gets nothing new.
             Fate::Waits | Fate::Contested(_) | Fate::Over => return Vec::new(),
             Fate::Follows(targets) => {
+                let is_asked_about = gates.is_asked_about(&entity.id);
                 let follows = targets.into_iter();
                 return follows
                     .map(|(connection, stream, link)| {
                         let mut debt = deletes::debt();
-                        debt.blocked = gates.keeps_back(link).then_some(ASKED);
+                        let waits = is_asked_about || gates.keeps_back(link);
+                        debt.blocked = waits.then_some(ASKED);
                         (connection, stream, debt, Some(link))
                     })
                     .collect();

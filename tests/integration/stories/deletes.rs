@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use concord_core::ports::{ConflictFilter, Store};
-use concord_core::state::{Conflict, ConflictKind, EntityState};
+use concord_core::state::{Conflict, ConflictKind, EntityState, LinkState, Verdict};
 use concord_core::{EntityId, Fault};
 use concord_engine::hub::Ways;
 use concord_engine::run::Request;
@@ -23,8 +23,8 @@ fn deletable(more: &str) -> Behaviour {
     }
 }
 
-/// Ann in three systems, agreed on; `a`'s deletes are treated in this mode.
-async fn agreed(mode: DeleteMode, more: &str) -> (World, [String; 3]) {
+/// Three systems; `a`'s deletes are treated in this mode.
+fn three(mode: DeleteMode, more: &str) -> World {
     let mut world = World::with(["a", "b", "c"].map(|name| (name, deletable(more))));
     world.treat(
         "a",
@@ -33,6 +33,12 @@ async fn agreed(mode: DeleteMode, more: &str) -> (World, [String; 3]) {
             ..Ways::default()
         },
     );
+    world
+}
+
+/// Ann in three systems, agreed on; `a`'s deletes are treated in this mode.
+async fn agreed(mode: DeleteMode, more: &str) -> (World, [String; 3]) {
+    let world = three(mode, more);
     let ann = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee", "title": "CTO"});
     let ids = ["a", "b", "c"].map(|name| world.system(name).add(ann.clone()));
     world.approve().await;
@@ -124,14 +130,7 @@ async fn a_delete_that_is_seen_while_a_write_is_under_way_is_not_forgotten() {
 
 #[tokio::test]
 async fn who_is_deleted_before_anybody_else_knows_them_is_made_nowhere() {
-    let mut world = World::with(["a", "b", "c"].map(|name| (name, deletable(""))));
-    world.treat(
-        "a",
-        Ways {
-            deletes: DeleteMode::Propagate,
-            ..Ways::default()
-        },
-    );
+    let world = three(DeleteMode::Propagate, "");
     // Without a list of b nobody can tell yet whether it knows Eve.
     let away = Fault::Forbidden("the scope was withdrawn".into());
     world.system("b").fail_pull(away);
@@ -148,6 +147,103 @@ async fn who_is_deleted_before_anybody_else_knows_them_is_made_nowhere() {
     a.restore(&eve);
     world.sync().await;
     assert_eq!(there(&world), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_record_that_was_gone_before_it_was_known_whose_it_was_deletes_nobody() {
+    let mut world = three(DeleteMode::Unlink, "");
+    let ways = Ways {
+        deletes: DeleteMode::Propagate,
+        ..Ways::default()
+    };
+    world.treat("b", ways);
+    // Who of two that share an address is who in a: a person is asked.
+    let cid = json!({"mail": "desk@example.com", "first": "Cid", "last": "Orr"});
+    let eve = json!({"mail": "desk@example.com", "first": "Eve", "last": "Ray"});
+    world.system("a").add(cid.clone());
+    let his = world.system("b").add(cid);
+    world.system("b").add(eve);
+    world.approve().await;
+    world.system("b").delete(&his);
+    world.sync().await;
+    let store = world.store().await;
+    let reviews = store.reviews(true, 9).await.unwrap();
+    let review = reviews.iter().find(|r| r.link.remote_id.as_str() == his);
+    let review = review.unwrap();
+    let known = review.candidates[0].clone();
+    let verdict = Verdict::Link(known.clone());
+    let hub = world.hub().await;
+    hub.decide_match(review.id, verdict).await.unwrap();
+    world.sync().await;
+    // Read whole, b misses the record.
+    world.clock.advance(Duration::from_secs(25 * 3_600));
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    assert_eq!(world.system("a").ids().len(), 1);
+    let links = store.links_of(&[known]).await.unwrap();
+    let link = links.iter().find(|l| l.key.remote_id.as_str() == his);
+    assert_eq!(link.unwrap().state, LinkState::Gone);
+}
+
+#[tokio::test]
+async fn nobody_is_deleted_while_a_person_is_asked_who_they_are() {
+    let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+    // Entered once more, she may be one or two.
+    let again = json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"});
+    let hers = world.system("b").add(again);
+    world.system("a").delete(&ids[0]);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [0, 2, 1]);
+    let plan = world.hub().await.plan().await.unwrap();
+    let waits = plan.writes.iter().map(|write| write.blocked.as_deref());
+    assert!(
+        waits
+            .clone()
+            .all(|why| why.unwrap().contains("waits for a person")),
+        "{plan:#?}"
+    );
+    let review = world
+        .store()
+        .await
+        .reviews(true, 9)
+        .await
+        .unwrap()
+        .remove(0);
+    let hub = world.hub().await;
+    hub.decide_match(review.id, Verdict::Apart).await.unwrap();
+    world.sync().await;
+    world.sync().await;
+    // One is gone, and the other one is somebody else, who is made elsewhere.
+    assert_eq!(world.system("b").ids(), [hers]);
+    assert!(!world.system("c").ids().contains(&ids[2]));
+    assert_eq!(world.system("a").ids().len(), 1);
+}
+
+#[tokio::test]
+async fn who_tidies_up_one_of_two_records_does_not_delete_the_customer() {
+    let world = three(DeleteMode::Propagate, "");
+    let a = world.system("a");
+    a.add(json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"}));
+    let second = a.add(json!({"mail": "anna@example.com", "first": "Anna", "last": "Lee-Orr"}));
+    world.approve().await;
+    assert_eq!(there(&world), [2, 2, 2]);
+    let [one, two] = [1, 2].map(|number| EntityId::new("person", number));
+    world.hub().await.merge(&one, &two, "eve").await.unwrap();
+    for _ in 0..2 {
+        world.sync().await;
+    }
+    a.delete(&second);
+    is_quiet(&world).await;
+    assert_eq!(there(&world), [1, 2, 2]);
+    let logged = conflicts(&world).await;
+    assert!(logged.iter().all(|c| c.kind == ConflictKind::Lost));
+    // The last one is the customer.
+    let last = a.ids().into_iter().next().unwrap();
+    a.delete(&last);
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(there(&world), [0, 0, 0]);
 }
 
 #[tokio::test]
@@ -224,6 +320,29 @@ async fn an_edit_that_nobody_had_read_turns_it_down_at_the_last_moment() {
         assert_eq!(state(&world).await, EntityState::Live, "etags {etags}");
         let logged = conflicts(&world).await;
         assert_eq!(logged[0].kind, ConflictKind::Delete, "{logged:#?}");
+        is_quiet(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_can_understand_turns_it_down() {
+    for tells_id in [true, false] {
+        let (world, ids) = agreed(DeleteMode::Propagate, "").await;
+        let b = world.system("b");
+        b.spoil(&ids[1]);
+        if !tells_id {
+            b.hide_ids();
+        }
+        world.system("a").delete(&ids[0]);
+        for _ in 0..3 {
+            world.sync().await;
+        }
+        assert!(b.ids().contains(&ids[1]));
+        assert_eq!(state(&world).await, EntityState::Live);
+        let logged = conflicts(&world).await;
+        assert_eq!(logged.len(), 1, "{logged:#?}");
+        let reason = "delete: the record there cannot be understood";
+        assert_eq!(logged[0].rule, reason);
         is_quiet(&world).await;
     }
 }

@@ -61,6 +61,28 @@ async fn a_shared_address_or_other_names_go_to_a_person() {
     );
 }
 
+#[tokio::test]
+async fn a_question_that_has_answered_itself_is_asked_no_more() {
+    let world = World::new(&["a", "b"]);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let his = a.add(person("desk@example.com", "Cid", "Orr"));
+    let hers = b.add(person("desk@example.com", "Eve", "Ray"));
+    let report = world.approve().await;
+    assert_eq!(report.matched["person"].to_review, 1);
+    // He has an address of his own now.
+    a.edit(&his, json!({"mail": "cid@example.com"}));
+    world.sync().await;
+    let store = world.store().await;
+    assert_eq!(store.reviews(true, 9).await.unwrap(), []);
+    world.sync().await;
+    assert_eq!((a.ids().len(), b.ids().len()), (2, 2));
+    // Nothing keeps her record back.
+    let copy = a.find_by("first", "Eve").unwrap();
+    a.edit(&copy, json!({"tel": "+12025550143"}));
+    world.sync().await;
+    assert_eq!(b.value(&hers, "tel"), json!("+12025550143"));
+}
+
 /// Says what a record is known by besides its keys.
 const TOLD: &str = "
 version: 1

@@ -91,6 +91,8 @@ struct State {
     fail_pull: Vec<Fault>,
     /// Records that come out as nobody can read them.
     spoilt: BTreeSet<String>,
+    /// Not even whose they are.
+    nameless: bool,
     /// What a record was: a page lists that too, and direct reads show nothing
     /// else before this moment.
     late: BTreeMap<String, (Row, Timestamp)>,
@@ -169,6 +171,11 @@ impl System {
         let fields = Fields::default();
         self.put(&mut state, id, &fields);
         state.spoilt.insert(id.to_owned());
+    }
+
+    /// What cannot be read does not tell its id either.
+    pub fn hide_ids(&self) {
+        self.state().nameless = true;
     }
 
     /// A person deletes a record.
@@ -309,7 +316,7 @@ impl System {
     fn shown(&self, state: &State, id: &str, row: &Row) -> Change {
         match state.spoilt.contains(id) {
             true => Change::Malformed {
-                id: Some(RemoteId::new(id)),
+                id: (!state.nameless).then(|| RemoteId::new(id)),
                 reason: "half of it is missing".into(),
                 raw: "{\"mail\":".into(),
             },
