@@ -67,6 +67,8 @@ pub(crate) struct Behaviour {
     pub tombstones_kept: Duration,
     pub not_found_means_gone: bool,
     pub soft_delete: bool,
+    /// A hub can delete a record.
+    pub delete: bool,
     pub merged_into: bool,
     pub batch_max: u32,
     pub batch_atomic: bool,
@@ -164,6 +166,7 @@ impl Behaviour {
             tombstones_kept: Duration::from_secs(*pick(chance, &[600, 1_000_000])),
             not_found_means_gone: one_in(chance, 2),
             soft_delete: one_in(chance, 4),
+            delete: false,
             merged_into: one_in(chance, 2),
             batch_max: *pick(chance, &[1, 2, 4, 10]),
             batch_atomic: one_in(chance, 3),
@@ -209,6 +212,7 @@ impl Behaviour {
         line(format!("delete-feed = {}", self.delete_feed));
         line(format!("404-means-gone = {}", self.not_found_means_gone));
         line(format!("soft-delete = {}", self.soft_delete));
+        line(format!("delete = {}", self.delete));
         line(format!("merged-into = {}", self.merged_into));
         line(format!("batch-max = {}", self.batch_max));
         line(format!("batch-atomic = {}", self.batch_atomic));

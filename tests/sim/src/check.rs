@@ -2,6 +2,7 @@
 //! What can be seen only while it happens is checked by the systems.
 
 mod books;
+mod deletes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,12 +55,13 @@ pub(crate) async fn at_rest(world: &World) -> Result<()> {
     no_reverts(world, &books);
     no_noise(world).await?;
     legitimate(world, &books);
+    deletes::carried_on(world, &books);
     if world.story.temper == Temper::Peaceful {
         foreseen(world);
     }
-    if !world.story.reads_whole && is_merged_somewhere(world) {
-        // Where changes tell of merges not at all, or not for long, a whole read is
-        // the first to do so, and that is news.
+    if !world.story.reads_whole && (is_merged_somewhere(world) || world.story.house.spreads()) {
+        // Where changes tell of merges and deletes not at all, or not for long, a
+        // whole read is the first to do so, and that is news.
         for full in [true, false, false] {
             world.calm_run(full).await?;
         }

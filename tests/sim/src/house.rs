@@ -4,19 +4,22 @@
 //! without it are what they were.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 use concord_core::{Changeset, Kind};
 use concord_engine::EngineError;
 use concord_engine::run::Request;
+use concord_sync::delete::DeleteMode;
 use concord_sync::guard::{Guards, Limit};
 
 use crate::allowance;
 use crate::behaviour::pick;
 use crate::clock::lock;
+use crate::deed::Deed;
 use crate::lenses::Relens;
 use crate::mortal::Life;
-use crate::story::{Step, Temper};
+use crate::story::{Step, Sync, Temper};
 use crate::value::Unit;
 use crate::world::{World, id_of};
 
@@ -24,6 +27,8 @@ use crate::world::{World, id_of};
 pub(crate) struct House {
     /// By system.
     pub guards: Vec<Guards>,
+    /// By system: what becomes of the others' records when its own is deleted.
+    pub deletes: Vec<DeleteMode>,
     /// Before all is calm the mappings are the first ones again.
     pub maps_as_at_first: bool,
 }
@@ -39,7 +44,29 @@ impl House {
         Self {
             guards: guards.collect(),
             maps_as_at_first: chance.bool(),
+            deletes: Self::draw_deletes(seed, systems),
         }
+    }
+
+    fn draw_deletes(seed: u64, systems: usize) -> Vec<DeleteMode> {
+        let mut chance = fastrand::Rng::with_seed(seed ^ 0xDE1E_0003);
+        let spreads = chance.u32(0..3) == 0;
+        let modes = [
+            DeleteMode::Unlink,
+            DeleteMode::Archive,
+            DeleteMode::Propagate,
+            DeleteMode::Propagate,
+        ];
+        let draw = |_| match spreads {
+            true => *pick(&mut chance, &modes),
+            false => DeleteMode::Unlink,
+        };
+        (0..systems).map(draw).collect()
+    }
+
+    /// A delete at some system is carried to the others.
+    pub(crate) fn spreads(&self) -> bool {
+        self.deletes.iter().any(|mode| mode.spreads())
     }
 
     /// Adds what the operator does to a story.
@@ -52,6 +79,9 @@ impl House {
     ) {
         // Where nobody crosses anybody, the end is known only if all is mapped.
         self.maps_as_at_first |= temper == Temper::Peaceful;
+        if self.spreads() && temper == Temper::Lively {
+            self.furnish_deletes(seed, steps);
+        }
         let mut chance = fastrand::Rng::with_seed(seed ^ 0x1E45_0002);
         if chance.u32(0..3) > 0 {
             return;
@@ -83,6 +113,56 @@ impl House {
                 let at = chance.usize(at + 1..=steps.len());
                 steps.insert(at, Step::Lens(system, second));
             }
+        }
+    }
+
+    /// People delete where that is carried on: mostly whom everybody agrees on, and
+    /// at times whom somebody else has just edited.
+    fn furnish_deletes(&self, seed: u64, steps: &mut Vec<Step>) {
+        let mut chance = fastrand::Rng::with_seed(seed ^ 0xDE1E_0004);
+        let is_sync = |step: &Step| matches!(step, Step::Sync(_));
+        let first = steps.iter().position(is_sync).unwrap_or(0);
+        let is_newcomer = |step: &&Step| matches!(step, Step::Deed(Deed::Add { .. }));
+        let humans = steps.iter().filter(is_newcomer).count();
+        let systems = self.deletes.len();
+        for _ in 0..chance.u32(3..=7) {
+            let system = chance.usize(0..systems);
+            if !self.deletes[system].spreads() {
+                continue;
+            }
+            let human = u32::try_from(chance.usize(1..=humans)).unwrap_or(1);
+            let at = chance.usize(first + 1..=steps.len());
+            let sync = |full| {
+                Step::Sync(Sync {
+                    approve: true,
+                    full,
+                    ..Sync::default()
+                })
+            };
+            let mut more = Vec::new();
+            if chance.u32(0..4) > 0 {
+                more.extend([Step::Pass(Duration::from_secs(60)), sync(true)]);
+            }
+            more.push(Step::Deed(Deed::Delete { system, human }));
+            if chance.u32(0..3) == 0 {
+                let unit = *pick(&mut chance, &Unit::DAILY);
+                let system = chance.usize(0..systems);
+                more.push(Step::Deed(match unit {
+                    Unit::Tags => Deed::Tag { system, human },
+                    unit => Deed::Edit {
+                        system,
+                        human,
+                        unit,
+                    },
+                }));
+            }
+            if chance.bool() {
+                more.push(Step::Pass(Duration::from_secs(60)));
+            }
+            if chance.bool() {
+                more.push(sync(chance.bool()));
+            }
+            steps.splice(at..at, more);
         }
     }
 }

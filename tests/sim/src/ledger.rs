@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use concord_core::Value;
+use concord_core::{Timestamp, Value};
 
 use crate::value::{Unit, is_empty, tokens};
 
@@ -42,6 +42,8 @@ pub(crate) struct Counts {
     pub merges: u64,
     pub unmerges: u64,
     pub deletes: u64,
+    /// Records that a hub deleted.
+    pub carried: u64,
     pub decisions: u64,
     /// Changes of a mapping in mid-life.
     pub lenses: u64,
@@ -66,10 +68,22 @@ impl std::ops::AddAssign for Counts {
         self.merges += other.merges;
         self.unmerges += other.unmerges;
         self.deletes += other.deletes;
+        self.carried += other.carried;
         self.decisions += other.decisions;
         self.lenses += other.lenses;
         self.guarded += other.guarded;
     }
+}
+
+/// A record that a hub deleted, as it was then.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub system: usize,
+    pub id: String,
+    pub human: u32,
+    pub at: Timestamp,
+    /// What stood in each unit that the hub looks at.
+    pub numbers: Vec<(Unit, u64)>,
 }
 
 /// System, remote id, unit and number.
@@ -103,6 +117,7 @@ pub(crate) struct Ledger {
     /// Humans of whose families somebody was taken apart again: what was empty
     /// before is empty again.
     parted: BTreeSet<u32>,
+    pub taken: Vec<Taken>,
     pub broken: Vec<Broken>,
     pub counts: Counts,
 }

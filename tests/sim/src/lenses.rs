@@ -94,6 +94,12 @@ impl Lenses {
         !self.dropped.contains(&unit)
     }
 
+    /// It is kept in a field that was empty, and what was in the other is lost to
+    /// everybody.
+    pub(crate) fn began_anew(&self, unit: Unit) -> bool {
+        self.fresh.contains(&unit)
+    }
+
     pub(crate) fn writes(&self, unit: Unit) -> bool {
         self.reads(unit) && !self.read_only.contains(&unit)
     }

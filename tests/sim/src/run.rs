@@ -127,6 +127,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
                 "updates": counts.updates, "refused": counts.refused, "doubts": counts.doubts,
                 "conflicts": counts.conflicts, "decisions": counts.decisions,
                 "matches": counts.matches, "merges": counts.merges, "unmerges": counts.unmerges, "deletes": counts.deletes,
+                "carried": counts.carried,
                 "lenses": counts.lenses, "guarded": counts.guarded,
             })
         );
@@ -149,7 +150,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
     }
     println!(
         "held: {} steps, {} deeds of people, {} syncs, {} crashes, {} stalls, {} races, {} creates, {} updates, \
-         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} unmerges, {} deletes, \
+         {} refused, {} in doubt, {} conflicts, {} decisions, {} matches, {} merges, {} unmerges, {} deletes, {} carried on, \
          {} changed lenses, {} guarded",
         counts.steps,
         counts.deeds,
@@ -167,6 +168,7 @@ fn report(arguments: &Arguments, seeds: u64, failed: &BTreeMap<u64, Vec<Broken>>
         counts.merges,
         counts.unmerges,
         counts.deletes,
+        counts.carried,
         counts.lenses,
         counts.guarded
     );

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use concord_sync::delete::DeleteMode;
+
 use crate::behaviour::{Behaviour, Direction, pick};
 use crate::deed::Deed;
 use crate::house::House;
@@ -122,6 +124,12 @@ impl Story {
             house: House::draw(seed, count),
         };
         story.house.furnish(seed, temper, count, &mut story.steps);
+        for (behaviour, mode) in story.systems.iter_mut().zip(&story.house.deletes) {
+            behaviour.delete = story.house.spreads();
+            // Else a merge there looks like a delete, and the product refuses to
+            // carry that on where it could not be undone.
+            behaviour.merged_into |= *mode == DeleteMode::Propagate;
+        }
         if story.shared {
             story.add_rivals();
         }

@@ -156,7 +156,9 @@ impl World {
             rules.set(Kind::new("person"), FieldName::new(unit.canonical()), rule);
         }
         let mut connections = Vec::new();
-        for (system, guards) in self.town.systems().iter().zip(&self.story.house.guards) {
+        let house = &self.story.house;
+        let ways = house.guards.iter().zip(&house.deletes);
+        for (system, (guards, deletes)) in self.town.systems().iter().zip(ways) {
             let id = id_of(system);
             let row = match known.iter().find(|row| row.id == id) {
                 Some(row) => row.clone(),
@@ -189,6 +191,7 @@ impl World {
                 streams: vec![stream],
                 ways: Ways {
                     guards: *guards,
+                    deletes: *deletes,
                     ..Ways::default()
                 },
             });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use concord_core::ports::{ConflictFilter, IntentFilter, Store};
-use concord_core::state::{Event, IntentState, Link};
+use concord_core::state::{ConflictKind, Event, IntentState, Link};
 use concord_core::{Entity, Kind};
 
 use crate::system::{Row, System};
@@ -18,6 +18,8 @@ pub(super) struct Books {
     pub in_review: BTreeSet<(i64, String)>,
     /// Records of which nobody has said yet whose they are.
     pub asked: BTreeSet<(i64, String)>,
+    /// Whom such a record may be of.
+    pub candidates: BTreeSet<i64>,
     pub quarantined: BTreeSet<(i64, String)>,
     pub held: BTreeSet<(i64, String)>,
     pub failed: BTreeSet<(i64, i64)>,
@@ -25,6 +27,8 @@ pub(super) struct Books {
     pub doubtful: BTreeSet<(i64, i64, String)>,
     /// Numbers in the log of conflicts and in reviews.
     pub logged: BTreeSet<u64>,
+    /// Deletes that were turned down: connection and id.
+    pub spared: BTreeSet<(i64, String)>,
     /// Everybody's history.
     pub events: Vec<Event>,
 }
@@ -39,7 +43,12 @@ impl Books {
             .map(|entity| (entity.id.number, entity))
             .collect();
         let mut logged = BTreeSet::new();
+        let mut spared = BTreeSet::new();
         for conflict in store.conflicts(&ConflictFilter::default()).await? {
+            if conflict.kind == ConflictKind::Delete {
+                let link = &conflict.link;
+                spared.insert((link.connection.0, link.remote_id.to_string()));
+            }
             for value in [&conflict.base, &conflict.canonical, &conflict.remote] {
                 logged.extend(tokens(value));
             }
@@ -47,11 +56,13 @@ impl Books {
         let reviews = store.reviews(false, 10_000).await?;
         let mut in_review = BTreeSet::new();
         let mut asked = BTreeSet::new();
+        let mut candidates = BTreeSet::new();
         for review in &reviews {
             logged.extend(review.values.values().flat_map(tokens));
             let place = (review.link.connection.0, review.link.remote_id.to_string());
             if review.verdict.is_none() {
                 asked.insert(place.clone());
+                candidates.extend(review.candidates.iter().map(|one| one.number));
             }
             in_review.insert(place);
         }
@@ -97,11 +108,13 @@ impl Books {
             entities,
             in_review,
             asked,
+            candidates,
             quarantined,
             held,
             failed,
             doubtful,
             logged,
+            spared,
             events,
         })
     }

@@ -8,7 +8,7 @@ use concord_core::ports::{Clock as _, Connector, IntentFilter, Store};
 use concord_core::record::{
     Action, Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
 };
-use concord_core::state::{Intent, IntentState, LinkState};
+use concord_core::state::{EntityState, Intent, IntentState, Link, LinkState};
 use concord_core::{EntityId, Fault, Fields, IntentId, Manifest, RemoteId, StreamName};
 
 use super::System;
@@ -192,9 +192,18 @@ impl Line {
         let deleted = self.system.deleted_like(op);
         let stream = StreamName::new("people");
         let links = store.links(id_of(&self.system), &stream, &deleted).await;
-        let mut links = links.unwrap_or_default().into_iter();
-        let known = links.find(|link| link.state != LinkState::Merged || link.entity == *of);
-        if let Some(link) = known {
+        let mut links = links.unwrap_or_default();
+        links.retain(|link| link.state != LinkState::Merged || link.entity == *of);
+        // Nor does anybody know a record again that came into sight when everything
+        // that was known of its human had been deleted.
+        let ids: Vec<EntityId> = links.iter().map(|link| link.entity.clone()).collect();
+        let over = store.entities(&ids).await.unwrap_or_default();
+        let is_over = |link: &Link| {
+            let mut over = over.iter().filter(|one| one.state == EntityState::Deleted);
+            link.entity != *of && over.any(|one| one.id == link.entity)
+        };
+        links.retain(|link| !is_over(link));
+        if let Some(link) = links.first() {
             let what = format!(
                 "{}: {} was deleted by a person and comes back",
                 self.system.name, link.key.remote_id

@@ -57,7 +57,7 @@ pub(crate) struct Row {
     pub marks: BTreeMap<Unit, Vec<u64>>,
     pub spoilt: bool,
     pub hidden: bool,
-    /// A person deleted it once.
+    /// It was deleted once.
     pub was_deleted: bool,
     /// The numbers that a hub wrote here.
     pub brought: BTreeSet<u64>,

@@ -11,7 +11,7 @@ use concord_core::{Fault, Fields, RemoteId, Value};
 use super::{Presence, State, System};
 use crate::behaviour::{Answer, Safe, Versions};
 use crate::clock::lock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Taken};
 use crate::value::{Unit, is_empty, tokens};
 use crate::weather::PushWeather;
 
@@ -181,11 +181,57 @@ impl System {
                 let Some(at) = row else {
                     return Outcome::Failed(Fault::NotFound(id.to_string()));
                 };
-                self.change(state, at, |_, presence| *presence = Presence::Deleted);
+                self.take_away(state, at);
                 at
             }
         };
         self.applied(state, &state.rows[at], op)
+    }
+
+    /// A hub deletes a record.  What stands in it has been read before.
+    fn take_away(&self, state: &mut State, at: usize) {
+        let town = self.town();
+        let mut ledger = lock(&town.ledger);
+        ledger.counts.carried += 1;
+        let row = &state.rows[at];
+        let mut numbers = Vec::new();
+        let looked_at = Unit::ALL.into_iter().filter(|u| state.lenses.reads(*u));
+        for unit in looked_at {
+            for field in unit.fields() {
+                let held = tokens(&row.now().fields[*field]);
+                numbers.extend(held.iter().map(|number| (unit, *number)));
+                let is_guarded = self.behaviour.versions != Versions::None;
+                let unread = held.iter().find(|number| {
+                    !row.brought.contains(number) && !self.was_read(&ledger, row, unit, **number)
+                });
+                if let Some(number) = unread.filter(|_| is_guarded) {
+                    let what = format!(
+                        "{}: human {} was deleted with {field} unread ({number})",
+                        self.name, row.human
+                    );
+                    ledger.breaks("P10", what);
+                }
+                if !is_guarded && state.arrived.is_none() {
+                    self.was_looked_at(&mut ledger, row, unit, field, &Value::Null);
+                }
+            }
+        }
+        ledger.taken.push(Taken {
+            system: self.number,
+            id: row.id.clone(),
+            human: row.human,
+            at: state.arrived.unwrap_or_else(|| town.clock.now()),
+            numbers,
+        });
+        drop(ledger);
+        state.rows[at].was_deleted = true;
+        self.change(state, at, |_, presence| *presence = Presence::Deleted);
+    }
+
+    /// A hub was shown this number in the record, whatever its id was then.
+    fn was_read(&self, ledger: &Ledger, row: &super::Row, unit: Unit, number: u64) -> bool {
+        let mut ids = row.old_ids.iter().chain([&row.id]);
+        ids.any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)))
     }
 
     /// The records of the op's human that a person has deleted.
@@ -274,12 +320,7 @@ impl System {
             if self.behaviour.versions != Versions::None {
                 for number in tokens(&row.now().fields[name]) {
                     let written: Vec<u64> = tokens(given);
-                    let seen = (self.number, row.id.clone(), unit, number);
-                    let was_read = ledger.has_seen(&seen)
-                        || row
-                            .old_ids
-                            .iter()
-                            .any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)));
+                    let was_read = self.was_read(&ledger, row, unit, number);
                     if !written.contains(&number) && !was_read && !row.brought.contains(&number) {
                         ledger.breaks(
                             "P10",
@@ -345,8 +386,7 @@ impl System {
             ledger.breaks("P10", what);
         }
         for number in tokens(held) {
-            let mut ids = row.old_ids.iter().chain([&row.id]);
-            let was_read = ids.any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)));
+            let was_read = self.was_read(ledger, row, unit, number);
             if !was_read && !row.brought.contains(&number) && !tokens(given).contains(&number) {
                 let what = format!(
                     "{}: {name} of human {} was written over without a look ({number})",
@@ -371,6 +411,7 @@ impl System {
             }
             Answer::Nothing => None,
         };
+        let stored = stored.filter(|_| row.is_live());
         Outcome::Applied(Applied {
             id: RemoteId::new(&row.id),
             version: self.version_text(row.now().version),
