@@ -2,8 +2,6 @@
 //! for that: planned when everything is read, looked at once more right before
 //! it is sent, and turned down when anybody has changed the record since.
 
-use std::collections::HashSet;
-
 use concord_core::ports::{IntentFilter, Sequence};
 use concord_core::record::Change;
 use concord_core::state::{
@@ -231,14 +229,13 @@ impl Sender<'_> {
         }
         let started = self.lane.hub.clock.now();
         let found = self.lane.fetch(&ids).await?;
-        let told: HashSet<RemoteId> = found.iter().filter_map(|c| c.id().cloned()).collect();
         let changed = self.changed_since(found).await?;
         let mut spared = Vec::new();
         for intent in deletes {
             let id = intent.remote_id.as_ref();
             match changed.iter().find(|change| change.id() == id) {
-                None if id.is_some_and(|id| told.contains(id)) => rest.push(intent),
-                change => spared.push((intent, change.cloned())),
+                None => rest.push(intent),
+                Some(change) => spared.push((intent, change.clone())),
             }
         }
         if spared.is_empty() {
@@ -251,13 +248,12 @@ impl Sender<'_> {
         let mut changes = Vec::new();
         for (intent, change) in spared {
             let why = match &change {
-                Some(Change::Upsert(_)) => "the record was changed there since it was read",
-                // It may be among what does not even tell its id.
-                Some(Change::Malformed { .. }) | None => "the record there cannot be understood",
-                Some(Change::Gone { .. }) => "the record is not there any more",
+                Change::Upsert(_) => "the record was changed there since it was read",
+                Change::Malformed { .. } => "the record there cannot be understood",
+                Change::Gone { .. } => "the record is not there any more",
             };
-            let is_there = !matches!(change, Some(Change::Gone { .. }));
-            changes.extend(change);
+            let is_there = !matches!(change, Change::Gone { .. });
+            changes.push(change);
             self.call_off(intent, is_there, why, &around, &mut out)
                 .await?;
         }

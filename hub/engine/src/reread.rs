@@ -1,7 +1,7 @@
 //! Records that have to be read again: what could not be believed, what seems
 //! to be gone, what a reference waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use concord_core::record::Change;
@@ -93,7 +93,8 @@ impl Lane<'_> {
         Ok(mine.map(|i| (i.entity.clone(), rests(&i))).collect())
     }
 
-    /// A direct read, with the waits that help.
+    /// A direct read, with the waits that help.  A record that the answer does not
+    /// name was not looked at: nobody may take it for unchanged.
     pub async fn fetch(&self, ids: &[RemoteId]) -> Result<Vec<Change>, Stopped> {
         let connector = &self.connection.connector;
         let mut found = Vec::with_capacity(ids.len());
@@ -107,6 +108,17 @@ impl Lane<'_> {
                 }
             }
         }
+        let told: HashSet<&RemoteId> = found.iter().filter_map(Change::id).collect();
+        let silent: Vec<Change> = ids
+            .iter()
+            .filter(|id| !told.contains(id))
+            .map(|id| Change::Malformed {
+                id: Some(id.clone()),
+                reason: "a direct read did not tell of it".into(),
+                raw: String::new(),
+            })
+            .collect();
+        found.extend(silent);
         Ok(found)
     }
 }

@@ -331,7 +331,7 @@ async fn a_record_that_nobody_can_understand_turns_it_down() {
         let b = world.system("b");
         b.spoil(&ids[1]);
         if !tells_id {
-            b.hide_ids();
+            b.garble(&ids[1]);
         }
         world.system("a").delete(&ids[0]);
         for _ in 0..3 {

@@ -53,6 +53,31 @@ async fn what_a_page_shows_is_not_written_over_because_a_direct_read_lags_behind
 }
 
 #[tokio::test]
+async fn what_a_direct_read_does_not_name_is_not_written_over() {
+    let caps = "read = true\nupdate = true\ncreate = true\nanswer-is-record = true\n\
+                batch-max = 4\nfetch-max = 10\ncreate-safe = { unique-field = \"mail\" }\n";
+    let blind = Behaviour {
+        caps,
+        ..Behaviour::default()
+    };
+    let world = World::with([("a", blind), ("b", Behaviour::default())]);
+    let (a, b) = (world.system("a"), world.system("b"));
+    let ann = a.add(json!({"mail": "ann@example.com", "first": "Ann", "title": "CTO"}));
+    world.approve().await;
+    // No list shows it yet, and a direct read tells nothing, not even an id.
+    a.lag(true);
+    a.edit(&ann, json!({"tel": "+12025550143"}));
+    a.garble(&ann);
+    let there = b.find_by("mail", "ann@example.com").unwrap();
+    b.edit(&there, json!({"title": "Head"}));
+    world.sync().await;
+    assert_eq!(a.value(&ann, "title"), json!("CTO"));
+    let quarantined = world.store().await.quarantined(9).await.unwrap();
+    assert_eq!(quarantined[0].remote_id.as_str(), ann);
+    assert_eq!(quarantined[0].reason, "a direct read did not tell of it");
+}
+
+#[tokio::test]
 async fn a_record_that_nobody_can_read_does_not_keep_its_twin_waiting() {
     let world = World::with([("a", slow()), ("b", Behaviour::default())]);
     let (a, b) = (world.system("a"), world.system("b"));

@@ -173,9 +173,11 @@ impl System {
         state.spoilt.insert(id.to_owned());
     }
 
-    /// What cannot be read does not tell its id either.
-    pub fn hide_ids(&self) {
-        self.state().nameless = true;
+    /// From now on nobody can read a record, nor tell whose it is.
+    pub fn garble(&self, id: &str) {
+        let mut state = self.state();
+        state.spoilt.insert(id.to_owned());
+        state.nameless = true;
     }
 
     /// A person deletes a record.
