@@ -9,7 +9,7 @@ use concord_core::ports::{Sequence, Store};
 use concord_core::record::RemoteRecord;
 use concord_core::state::{Entity, EntityState, Link, LinkKey, LinkState, Review, Verdict};
 use concord_core::{Changeset, EntityId, Fields, Kind, RunId};
-use concord_sync::absorb::absorb;
+use concord_sync::absorb::absorb_fields;
 use concord_sync::identity::CAP;
 use concord_sync::lens::Lens;
 use concord_sync::matching::{self, Candidate, Match};
@@ -167,7 +167,6 @@ impl Hub {
             kind: ReadKind::Fetch,
             started: link.read_at,
         };
-        let (walk, again_at, missing_since) = (link.walk, link.again_at, link.missing_since);
         let mut known_refs = Known::default();
         let fields = std::iter::once(&record.fields);
         known_refs
@@ -180,16 +179,16 @@ impl Hub {
             other.state = LinkState::Gone;
             out.links.push(other);
         }
-        let state = match link.state {
-            LinkState::Deleted => LinkState::Gone,
-            other => other,
-        };
+        if link.state == LinkState::Deleted {
+            link.state = LinkState::Gone;
+        }
         link.entity = known.clone();
         link.sent = Fields::new();
         link.first_contact.clear();
         let scene = self.scene(connection, stream, &known_refs, self.clock.now());
         let none = |_: &Lens| false;
-        let absorbed = absorb(
+        // What was read then is no look at the record: it may be gone since.
+        let absorbed = absorb_fields(
             &mut link,
             &mut entity,
             &record,
@@ -198,11 +197,6 @@ impl Hub {
             &Held::default(),
             &scene,
         );
-        // What was read then is no look at the record: it may be gone since.
-        link.state = state;
-        link.walk = walk;
-        link.again_at = again_at;
-        link.missing_since = missing_since;
         self.write_down(absorbed, &link, &entity, run, Some(what), out)
             .await?;
         entity.dirty = true;

@@ -99,7 +99,7 @@ pub(crate) fn seen(link: &mut Link, record: &RemoteRecord) {
 }
 
 /// Absorbs fields, and leaves open whether with that the whole record was seen.
-pub(crate) fn absorb_fields(
+pub fn absorb_fields(
     link: &mut Link,
     entity: &mut Entity,
     record: &RemoteRecord,
