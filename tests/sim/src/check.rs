@@ -26,8 +26,7 @@ pub(crate) async fn meanwhile(world: &World) -> Result<()> {
     let entities = world.store.scan_entities(&kind, 0, 10_000).await?;
     let ids: Vec<_> = entities.into_iter().map(|entity| entity.id).collect();
     for link in world.store.links_of(&ids).await? {
-        let number = usize::try_from(link.key.connection.0 - 1)?;
-        let system = &world.town.systems()[number];
+        let system = world.system_of(link.key.connection)?;
         let state = system.state();
         let id = link.key.remote_id.as_str();
         let here = |row: &&Row| row.id == id && !row.was_deleted;
@@ -55,7 +54,7 @@ pub(crate) async fn at_rest(world: &World) -> Result<()> {
     no_reverts(world, &books);
     no_noise(world).await?;
     legitimate(world, &books);
-    deletes::carried_on(world, &books);
+    deletes::carried_on(world, &books)?;
     if world.story.temper == Temper::Peaceful {
         foreseen(world);
     }
@@ -93,8 +92,7 @@ async fn quiescence(world: &World, full: bool) -> Result<()> {
 /// No conflict is about what a system is known to make of a value.
 async fn no_noise(world: &World) -> Result<()> {
     for conflict in world.store.conflicts(&ConflictFilter::default()).await? {
-        let number = usize::try_from(conflict.link.connection.0 - 1)?;
-        let system = &world.town.systems()[number];
+        let system = world.system_of(conflict.link.connection)?;
         let Some(unit) = Unit::of_canonical(conflict.field.as_str()) else {
             continue;
         };

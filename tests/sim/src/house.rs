@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use concord_core::{Changeset, Kind};
 use concord_engine::EngineError;
+use concord_engine::hub::Ways;
 use concord_engine::run::Request;
 use concord_sync::delete::DeleteMode;
 use concord_sync::guard::{Guards, Limit};
@@ -26,9 +27,7 @@ use crate::world::{World, id_of};
 #[derive(Clone, Debug)]
 pub(crate) struct House {
     /// By system.
-    pub guards: Vec<Guards>,
-    /// By system: what becomes of the others' records when its own is deleted.
-    pub deletes: Vec<DeleteMode>,
+    pub ways: Vec<Ways>,
     /// Before all is calm the mappings are the first ones again.
     pub maps_as_at_first: bool,
 }
@@ -37,14 +36,18 @@ impl House {
     pub(crate) fn draw(seed: u64, systems: usize) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed ^ 0x6A7D_0001);
         let is_guarded = chance.u32(0..3) == 0;
-        let guards = (0..systems).map(|_| match is_guarded {
-            true => tight(&mut chance),
-            false => Guards::default(),
+        let modes = Self::draw_deletes(seed, systems).into_iter();
+        let ways = modes.map(|deletes| Ways {
+            deletes,
+            guards: match is_guarded {
+                true => tight(&mut chance),
+                false => Guards::default(),
+            },
+            ..Ways::default()
         });
         Self {
-            guards: guards.collect(),
+            ways: ways.collect(),
             maps_as_at_first: chance.bool(),
-            deletes: Self::draw_deletes(seed, systems),
         }
     }
 
@@ -66,7 +69,7 @@ impl House {
 
     /// A delete at some system is carried to the others.
     pub(crate) fn spreads(&self) -> bool {
-        self.deletes.iter().any(|mode| mode.spreads())
+        self.ways.iter().any(|ways| ways.deletes.spreads())
     }
 
     /// Adds what the operator does to a story.
@@ -124,10 +127,10 @@ impl House {
         let first = steps.iter().position(is_sync).unwrap_or(0);
         let is_newcomer = |step: &&Step| matches!(step, Step::Deed(Deed::Add { .. }));
         let humans = steps.iter().filter(is_newcomer).count();
-        let systems = self.deletes.len();
+        let systems = self.ways.len();
         for _ in 0..chance.u32(3..=7) {
             let system = chance.usize(0..systems);
-            if !self.deletes[system].spreads() {
+            if !self.ways[system].deletes.spreads() {
                 continue;
             }
             let human = u32::try_from(chance.usize(1..=humans)).unwrap_or(1);
@@ -179,13 +182,13 @@ impl World {
             false => BTreeMap::new(),
         };
         let known = self.store.connections().await?;
-        for (system, guards) in self.town.systems().iter().zip(&self.story.house.guards) {
+        for (system, ways) in self.town.systems().iter().zip(&self.story.house.ways) {
             let id = id_of(system);
             let row = known.iter().find(|row| row.id == id);
             // With its first plan everything is approved.
             if !request.approve || row.is_some_and(|row| row.approved_at.is_some()) {
                 let shown = shown.get(&system.name).copied();
-                life.allowance.guard(id, *guards, shown);
+                life.allowance.guard(id, ways.guards, shown);
             }
         }
         Ok(())

@@ -124,11 +124,11 @@ impl Story {
             house: House::draw(seed, count),
         };
         story.house.furnish(seed, temper, count, &mut story.steps);
-        for (behaviour, mode) in story.systems.iter_mut().zip(&story.house.deletes) {
+        for (behaviour, ways) in story.systems.iter_mut().zip(&story.house.ways) {
             behaviour.delete = story.house.spreads();
             // Else a merge there looks like a delete, and the product refuses to
             // carry that on where it could not be undone.
-            behaviour.merged_into |= *mode == DeleteMode::Propagate;
+            behaviour.merged_into |= ways.deletes == DeleteMode::Propagate;
         }
         if story.shared {
             story.add_rivals();

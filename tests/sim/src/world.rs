@@ -12,7 +12,7 @@ use concord_core::schema::MergeRule;
 use concord_core::state::{ConnectionRow, EntityState, Verdict};
 use concord_core::{Changeset, ConnectionId, EntityId, FieldName, Kind};
 use concord_engine::config;
-use concord_engine::hub::{Connection, Options, Stream, Ways};
+use concord_engine::hub::{Connection, Options, Stream};
 use concord_engine::progress::Unwatched;
 use concord_engine::review::Choice;
 use concord_engine::run::{Report, Request};
@@ -156,9 +156,7 @@ impl World {
             rules.set(Kind::new("person"), FieldName::new(unit.canonical()), rule);
         }
         let mut connections = Vec::new();
-        let house = &self.story.house;
-        let ways = house.guards.iter().zip(&house.deletes);
-        for (system, (guards, deletes)) in self.town.systems().iter().zip(ways) {
+        for (system, ways) in self.town.systems().iter().zip(&self.story.house.ways) {
             let id = id_of(system);
             let row = match known.iter().find(|row| row.id == id) {
                 Some(row) => row.clone(),
@@ -189,11 +187,7 @@ impl World {
                     life: Arc::clone(life),
                 }),
                 streams: vec![stream],
-                ways: Ways {
-                    guards: *guards,
-                    deletes: *deletes,
-                    ..Ways::default()
-                },
+                ways: ways.clone(),
             });
         }
         let clock = self.town.clock.clone();
@@ -525,6 +519,12 @@ impl World {
             format!("after {DRAIN} calm runs there is still something to do"),
         );
         Ok(())
+    }
+
+    pub(crate) fn system_of(&self, connection: ConnectionId) -> Result<&Arc<System>> {
+        let mut systems = self.town.systems().iter();
+        let found = systems.find(|system| id_of(system) == connection);
+        found.context("a connection of no system")
     }
 
     pub(crate) fn writes(&self) -> u64 {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Result;
 use concord_core::Timestamp;
-use concord_core::state::{EntityState, Link, LinkState};
+use concord_core::state::{EntityState, Event, Link, LinkKey, LinkState};
 use concord_sync::delete::DeleteMode;
 
 use super::books::Books;
@@ -13,20 +14,21 @@ use crate::clock::lock;
 use crate::ledger::{Ledger, Taken};
 use crate::system::{Presence, Row, System};
 use crate::value::{Unit, tokens};
-use crate::world::{World, id_of};
+use crate::world::World;
 
-pub(super) fn carried_on(world: &World, books: &Books) {
+pub(super) fn carried_on(world: &World, books: &Books) -> Result<()> {
     let taken = lock(&world.town.ledger).taken.clone();
     for one in &taken {
         asked_for(world, books, one);
     }
     for link in &books.links {
-        finished(world, books, link, &taken);
+        finished(world, books, link, &taken)?;
     }
+    Ok(())
 }
 
 fn mode(world: &World, system: &System) -> DeleteMode {
-    world.story.house.deletes[system.number]
+    world.story.house.ways[system.number].deletes
 }
 
 /// What a hub deleted, a person had deleted at a system whose deletes are carried
@@ -103,11 +105,8 @@ fn has_seen(ledger: &Ledger, row: &Row, unit: Unit, number: u64) -> bool {
 }
 
 /// A delete that was noticed is carried out, or turned down.
-fn finished(world: &World, books: &Books, link: &Link, taken: &[Taken]) {
-    let systems = world.town.systems();
-    let Some(system) = systems.iter().find(|one| id_of(one) == link.key.connection) else {
-        return;
-    };
+fn finished(world: &World, books: &Books, link: &Link, taken: &[Taken]) -> Result<()> {
+    let system = world.system_of(link.key.connection)?;
     let place = (link.key.connection.0, link.key.remote_id.to_string());
     let number = link.entity.number;
     let of_entity = |other: &&Link| other.entity == link.entity && other.key != link.key;
@@ -115,7 +114,7 @@ fn finished(world: &World, books: &Books, link: &Link, taken: &[Taken]) {
         || books.doubtful.iter().any(|(entity, ..)| *entity == number)
         || books.candidates.contains(&number);
     if is_stuck {
-        return;
+        return Ok(());
     }
     let entity = books.entities.get(&number);
     let is = |state: EntityState| entity.is_some_and(|entity| entity.state == state);
@@ -126,42 +125,19 @@ fn finished(world: &World, books: &Books, link: &Link, taken: &[Taken]) {
     }
     let mode = mode(world, system);
     if link.state != LinkState::Gone || !mode.spreads() || !is(EntityState::Live) {
-        return;
-    }
-    let events = books
-        .events
-        .iter()
-        .filter(|event| event.entity == link.entity);
-    let mut noticed = None;
-    // Records that were out of sight, or not there, for a time.
-    let mut away = BTreeSet::new();
-    for event in events {
-        if event.what.starts_with("deleted at") || event.what.starts_with("cannot be seen") {
-            away.extend(event.link.clone());
-        }
-        if event.what == "deleted at the system" && event.link.as_ref() == Some(&link.key) {
-            noticed = Some(event.at);
-        }
-        // Who joins later has never agreed to anything, and who leaves later took a
-        // second record along.
-        let joins = ["linked", "merged", "taken apart"];
-        if joins.iter().any(|word| event.what.contains(word)) {
-            noticed = None;
-        }
+        return Ok(());
     }
     let others = || books.links.iter().filter(of_entity);
     let has_twin = others().any(|other| other.key.connection == link.key.connection);
-    let Some(noticed) = noticed else { return };
+    let Some(noticed) = noticed(books, link) else {
+        return Ok(());
+    };
     if has_twin || books.spared.contains(&place) {
-        return;
+        return Ok(());
     }
+    let away = away(books, link);
     for other in others().filter(|other| other.state == LinkState::Live) {
-        let Some(at) = systems
-            .iter()
-            .find(|one| id_of(one) == other.key.connection)
-        else {
-            continue;
-        };
+        let at = world.system_of(other.key.connection)?;
         let id = other.key.remote_id.as_str();
         // Who lives on elsewhere is made where they were missing.
         let rows = at.state().rows.clone();
@@ -181,4 +157,36 @@ fn finished(world: &World, books: &Books, link: &Link, taken: &[Taken]) {
             breaks(world, "delete", what);
         }
     }
+    Ok(())
+}
+
+fn history<'a>(books: &'a Books, link: &'a Link) -> impl Iterator<Item = &'a Event> {
+    let events = books.events.iter();
+    events.filter(|event| event.entity == link.entity)
+}
+
+/// When the delete of a record was noticed, if all who are its customer's now were
+/// so then: who joins later has never agreed to anything, and who leaves later took
+/// a second record along.
+fn noticed(books: &Books, link: &Link) -> Option<Timestamp> {
+    let mut noticed = None;
+    for event in history(books, link) {
+        if event.what == "deleted at the system" && event.link.as_ref() == Some(&link.key) {
+            noticed = Some(event.at);
+        }
+        let joins = ["linked", "merged", "taken apart"];
+        if joins.iter().any(|word| event.what.contains(word)) {
+            noticed = None;
+        }
+    }
+    noticed
+}
+
+/// The customer's records that were out of sight, or not there, for a time.
+fn away(books: &Books, link: &Link) -> BTreeSet<LinkKey> {
+    let left = ["deleted at", "cannot be seen"];
+    history(books, link)
+        .filter(|event| left.iter().any(|word| event.what.starts_with(word)))
+        .filter_map(|event| event.link.clone())
+        .collect()
 }

@@ -184,7 +184,7 @@ impl Line {
             .any(|state| state.stream == *stream && state.first_complete_at.is_some())
     }
 
-    /// What a person deleted does not come back through a hub that knew it.
+    /// What was deleted does not come back through a hub that knew it.
     /// Somebody whom a system made a part of another, and whom a second system
     /// knows only by what is the other's no more, is somebody new.
     async fn stays_deleted(&self, op: &Op, of: &EntityId, store: &dyn Store) {
@@ -205,7 +205,7 @@ impl Line {
         links.retain(|link| !is_over(link));
         if let Some(link) = links.first() {
             let what = format!(
-                "{}: {} was deleted by a person and comes back",
+                "{}: {} was deleted and comes back",
                 self.system.name, link.key.remote_id
             );
             lock(&town.ledger).breaks("P4", what);

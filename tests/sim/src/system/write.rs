@@ -234,7 +234,7 @@ impl System {
         ids.any(|id| ledger.has_seen(&(self.number, id.clone(), unit, number)))
     }
 
-    /// The records of the op's human that a person has deleted.
+    /// The records of the op's human that were deleted.
     pub(super) fn deleted_like(&self, op: &Op) -> Vec<RemoteId> {
         let town = self.town();
         let (human, is_doubled) = {
