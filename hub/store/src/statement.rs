@@ -60,6 +60,8 @@ pub(crate) struct Statement {
 enum Text {
     /// The same for every database.
     Same(Arc<str>),
+    /// One for SQLite, and one that leads PostgreSQL.
+    Each(&'static str, &'static str),
     /// A batch's text in the size of this index.
     Rows(&'static Batch, usize),
 }
@@ -72,9 +74,21 @@ impl Statement {
         }
     }
 
+    /// A statement that asks both databases the same in words of their own.
+    pub fn on_each(sqlite: &'static str, postgres: &'static str, params: Vec<Param>) -> Self {
+        Self {
+            text: Text::Each(sqlite, postgres),
+            params,
+        }
+    }
+
     pub fn text(&self, dialect: Dialect) -> Arc<str> {
         match &self.text {
             Text::Same(text) => Arc::clone(text),
+            Text::Each(sqlite, postgres) => Arc::from(match dialect {
+                Dialect::Sqlite => *sqlite,
+                Dialect::Postgres => *postgres,
+            }),
             Text::Rows(batch, size) => batch.text(*size, dialect),
         }
     }

@@ -191,16 +191,22 @@ fn scan_of(
 }
 
 /// The records of unmatched entities.  Both databases begin with those, of which
-/// there is an index: the words CROSS JOIN say so to SQLite.
+/// there is an index: the words CROSS JOIN say so to SQLite, and PostgreSQL is led
+/// from row to row as by [`Table::select_among`].
 pub(crate) fn unmatched(tenant: TenantId, kind: &Kind, limit: u32) -> Statement {
     let mut params = tenant_only(tenant);
     params.text(kind.as_str());
     params.int(i64::from(limit));
-    Statement::new(
+    Statement::on_each(
         "SELECT l.connection, l.stream, l.remote_id, l.kind, l.entity \
          FROM entities AS e CROSS JOIN links AS l \
          WHERE e.tenant_id = $1 AND e.kind = $2 AND e.state = 'unmatched' \
          AND l.tenant_id = e.tenant_id AND l.kind = e.kind AND l.entity = e.number LIMIT $3",
+        "SELECT l.connection, l.stream, l.remote_id, l.kind, l.entity FROM (SELECT number \
+         FROM entities WHERE tenant_id = $1 AND kind = $2 AND state = 'unmatched' OFFSET 0) AS e \
+         CROSS JOIN LATERAL (SELECT connection, stream, remote_id, kind, entity \
+         FROM links WHERE tenant_id = $1 AND kind = $2 AND entity = e.number OFFSET 0) AS l \
+         LIMIT $3",
         params,
     )
 }
