@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use concord_store::Place;
 
+use crate::wire::key::KeySource;
 use crate::{commands, exit};
 
 #[derive(Debug, Parser)]
@@ -43,6 +44,17 @@ pub struct Global {
     /// Without it, the folder `plugins` beside the program is
     #[arg(long, global = true, value_name = "FOLDER", env = "CONCORD_PLUGINS")]
     pub plugins: Option<PathBuf>,
+    /// The file with the key that seals secrets and backups.  CONCORD_KEY may
+    /// name it, or hold the key itself
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CONCORD_KEY",
+        hide_env_values = true,
+        value_parser = KeySource::parse
+    )]
+    pub key: Option<KeySource>,
     /// Say more on standard error; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -104,9 +116,12 @@ pub enum Command {
     Backup(commands::backup::Arguments),
     /// Take a backup into a new database
     Restore(commands::restore::Arguments),
-    /// Make keys that seal backups
+    /// Make keys that seal secrets and backups
     #[command(subcommand)]
     Key(commands::key::Command),
+    /// Give secrets that the database keeps sealed, look after them and their key
+    #[command(subcommand)]
+    Secrets(commands::secrets::Command),
     /// Look at connector components
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

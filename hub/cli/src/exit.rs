@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Fine,
-    /// `plan`: there is something to do.
+    /// `plan`, `secrets doctor`: there is something to do.
     SomethingToDo,
     /// `verify`: a record differs from the canonical one and nothing excuses it.
     Diverged,
@@ -44,7 +44,7 @@ pub const HELP: &str = "\
 Exit codes:
     0  done
     1  failed; the error says what to do next
-    2  plan: there is something to do
+    2  plan, secrets doctor: there is something to do
     3  verify: something differs that should not
     4  sync: a connection was stopped, the others went on
    64  the command line is wrong

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use concord_core::ports::{Clock, Store, StoreError};
+use concord_core::ports::{Clock, StoreError};
 use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
@@ -17,6 +17,7 @@ use crate::progress::Teller;
 use crate::stages::Stages;
 use crate::wire::hub::{Parts, Reach, WireError};
 use crate::wire::plugins::Plugins;
+use crate::wire::vault::Vault;
 use crate::wire::{self, lease};
 
 pub struct Invocation {
@@ -52,7 +53,7 @@ impl Invocation {
     /// The hub over a store, for the command of this name.
     pub async fn hub(
         &self,
-        store: Arc<dyn Store>,
+        store: Arc<SqlStore>,
         reach: Reach,
         owner: String,
     ) -> Result<Hub, WireError> {
@@ -62,7 +63,7 @@ impl Invocation {
     /// The hub over a store that others may share.
     pub async fn hub_with(
         &self,
-        store: Arc<dyn Store>,
+        store: Arc<SqlStore>,
         reach: Reach,
         owner: String,
         sharing: Option<Arc<Sharing>>,
@@ -76,8 +77,10 @@ impl Invocation {
             options.request_timeout = sharing.terms().request;
         }
         options.sharing = sharing;
+        let vault = self.vault(&store).await?;
         wire::hub::build(Parts {
             store,
+            vault,
             clock: Arc::clone(&self.clock),
             watch: Arc::clone(&self.watch) as Arc<dyn concord_engine::progress::Watch>,
             options,
@@ -92,6 +95,11 @@ impl Invocation {
     pub async fn records(&self) -> Result<Hub, WireError> {
         let store = self.reading().await?;
         self.hub(store, Reach::Records, String::new()).await
+    }
+
+    /// The secrets that the database keeps, as they are now.
+    pub async fn vault(&self, store: &SqlStore) -> Result<Vault, StoreError> {
+        Vault::load(store, self.global.key.clone()).await
     }
 
     pub fn plugins(&self, config: &Config) -> Plugins {

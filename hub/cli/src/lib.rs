@@ -77,6 +77,7 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Backup(arguments) => commands::backup::run(&cli, &arguments).await,
         Command::Restore(arguments) => commands::restore::run(&cli, &arguments).await,
         Command::Key(command) => commands::key::run(&cli, &command),
+        Command::Secrets(command) => commands::secrets::run(&cli, &command).await,
         Command::Plugin(command) => commands::plugin::run(&cli, &command).await,
         Command::Twin(arguments) => commands::twin::run(&cli, &arguments).await,
     }

@@ -26,6 +26,7 @@ pub mod names;
 pub mod ports;
 pub mod record;
 pub mod schema;
+pub mod secret;
 pub mod state;
 pub mod time;
 

@@ -1,13 +1,13 @@
 //! The ports: what the engine asks of the world.  All are object-safe, so that
 //! a test or a simulation can stand behind any of them.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::changeset::MatchKey;
 use crate::record::{Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo};
+pub use crate::secret::Secret;
 use crate::state::{
     Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey, LinkState,
     Quarantined, Review, RunRow, StreamState, Waiting,
@@ -77,26 +77,6 @@ pub struct HttpRequest {
 pub struct SecretHeader {
     pub name: String,
     pub value: Secret,
-}
-
-/// Text that must not be printed.  `expose` is the one way to it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,6 +102,8 @@ impl ConnectionConfig {
 pub enum SecretSource {
     Env(String),
     File(PathBuf),
+    /// The database, which keeps it sealed.
+    Sealed,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

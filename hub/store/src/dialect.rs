@@ -92,6 +92,11 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
         "creates that were refused",
         include_str!("../migrations/0004_refused.sql"),
     ),
+    (
+        5,
+        "sealed secrets",
+        include_str!("../migrations/0005_secrets.sql"),
+    ),
 ];
 
 /// The version of the schema.

@@ -22,6 +22,7 @@ mod postgres;
 mod released;
 mod row;
 mod schema;
+mod secrets;
 mod shape;
 mod sqlite;
 mod statement;

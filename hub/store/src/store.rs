@@ -157,14 +157,21 @@ impl SqlStore {
     }
 
     async fn busy(&self) -> Result<StoreError, StoreError> {
+        self.refuse_where_moved().await?;
         let owner = match self.lease_holder().await? {
-            Some(holder) => match holder.owner.strip_prefix(MOVED) {
-                Some(to) => return Ok(StoreError::Moved { to: to.to_owned() }),
-                None => holder.owner,
-            },
+            Some(holder) => holder.owner,
             None => "a hub that has finished since".to_owned(),
         };
         Ok(StoreError::Busy { owner })
+    }
+
+    /// Nothing of what lives elsewhere by now is changed here.
+    pub(crate) async fn refuse_where_moved(&self) -> Result<(), StoreError> {
+        let holder = self.lease_holder().await?;
+        match holder.as_ref().and_then(|h| h.owner.strip_prefix(MOVED)) {
+            Some(to) => Err(StoreError::Moved { to: to.to_owned() }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,5 +6,6 @@ pub mod kill;
 mod moving;
 pub mod office;
 pub mod program;
+mod sealed;
 mod server_gone;
 mod stopped;

@@ -1,6 +1,7 @@
 //! Runs `concord` with a folder, a database and variables of its own.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -149,13 +150,19 @@ impl Program {
     }
 
     pub fn start(&self, line: &str) -> Running {
-        self.spawn(Command::new(parts::program()).args(words(line)))
+        let mut command = Command::new(parts::program());
+        self.spawn(command.args(words(line)).stdin(Stdio::null()))
     }
 
     /// The same, with one more variable.
     pub fn start_with(&self, line: &str, variable: &str, text: &str) -> Running {
         let mut command = Command::new(parts::program());
-        self.spawn(command.args(words(line)).env(variable, text))
+        self.spawn(
+            command
+                .args(words(line))
+                .stdin(Stdio::null())
+                .env(variable, text),
+        )
     }
 
     /// The same on a disk that takes no file larger than so many blocks of 512
@@ -164,7 +171,19 @@ impl Program {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &script]).arg(parts::program());
-        self.spawn(command.args(words(line))).end()
+        self.spawn(command.args(words(line)).stdin(Stdio::null()))
+            .end()
+    }
+
+    /// The same, with a text on its standard input.
+    pub fn run_with_input(&self, line: &str, text: &str) -> Ended {
+        let mut command = Command::new(parts::program());
+        let mut running = self.spawn(command.args(words(line)).stdin(Stdio::piped()));
+        let mut input = running.child().stdin.take().unwrap();
+        // Whoever refuses before it reads closes the pipe.
+        let _ = input.write_all(text.as_bytes());
+        drop(input);
+        running.end()
     }
 
     fn spawn(&self, command: &mut Command) -> Running {
@@ -175,8 +194,8 @@ impl Program {
             .env("CONCORD_PLUGINS", parts::plugins())
             .env("XDG_CACHE_HOME", cache())
             .env_remove("CONCORD_LOG")
+            .env_remove("CONCORD_KEY")
             .envs(&self.variables)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -19,19 +19,17 @@ Example:
 
 Works while a sync runs: the backup is of one moment. It holds every record, and
 everything that the hub knows of them, from a file or from a server; `restore`
-takes it into either. Secrets are named in it, never held: keep the files and
-variables that hold them with the key. Without a key it is not sealed.")]
+takes it into either. Secrets that the database holds are in it, each sealed;
+files and variables that hold others are only named. With `--key` all of it is
+sealed. Keep the key elsewhere.")]
 pub struct Arguments {
     /// The file, which is not there yet
     file: PathBuf,
-    /// A file with the key that seals it
-    #[arg(long, value_name = "FILE", env = "CONCORD_KEY")]
-    key: Option<PathBuf>,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.reading().await?;
-    let key = arguments.key.as_deref();
+    let key = cli.global.key.as_ref();
     let now = cli.clock.now();
     let contents = archive::back_up(&store, &arguments.file, key, now).await?;
     let bytes = std::fs::metadata(&arguments.file)

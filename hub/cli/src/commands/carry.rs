@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use concord_core::ports::Store;
 use concord_engine::saved::{Carried, SavedPlan};
 use concord_engine::{EngineError, Hub};
+use concord_store::SqlStore;
 use serde_json::json;
 
 use super::sync::{interrupted, note_held};
@@ -42,14 +42,14 @@ async fn with_systems(
 ) -> Result<Ending> {
     let store = cli.writing().await?;
     let right = Right::take(&cli.global.db, &store, &cli.clock, command, lease::SPAN).await?;
-    let ending = carry(cli, &(Arc::clone(&store) as Arc<dyn Store>), &right, work).await;
+    let ending = carry(cli, &store, &right, work).await;
     right.give_back().await?;
     ending
 }
 
 async fn carry(
     cli: &Invocation,
-    store: &Arc<dyn Store>,
+    store: &Arc<SqlStore>,
     right: &Right,
     work: impl AsyncFnOnce(&mut Hub) -> Result<Carried, EngineError>,
 ) -> Result<Ending> {

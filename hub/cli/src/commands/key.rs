@@ -12,17 +12,17 @@ use crate::wire::key::Key;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key that seals backups
+    /// Make a key that seals secrets and backups
     Make(MakeArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  concord key make backup.key
+  concord key make concord.key
 
-Keep it where the backups are not: who has both can read them, and who has lost
-it cannot restore.")]
+Keep it where the database and its backups are not: who has both can read what it
+seals, and who has lost it cannot.")]
 pub struct MakeArguments {
     /// The file, which is not there yet
     file: PathBuf,

@@ -19,6 +19,7 @@ pub mod plugin;
 pub mod policy;
 pub mod refusals;
 pub mod restore;
+pub mod secrets;
 pub mod status;
 pub mod sync;
 pub mod twin;

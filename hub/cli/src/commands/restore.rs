@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use concord_core::ports::Store as _;
 use serde_json::json;
 
 use crate::exit::Ending;
@@ -26,28 +27,28 @@ until its plan is approved.")]
 pub struct Arguments {
     /// What `concord backup` made
     file: PathBuf,
-    /// A file with the key that it was sealed with
-    #[arg(long, value_name = "FILE", env = "CONCORD_KEY")]
-    key: Option<PathBuf>,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = wire::store::make(&cli.global.db).await?;
     let clock = cli.clock.as_ref();
     let restoring = async || {
-        let key = arguments.key.as_deref();
+        let key = cli.global.key.as_ref();
         archive::restore(&store, &arguments.file, key, clock.now()).await
     };
     let restored = lease::with(store.as_ref(), clock, "restore", restoring);
     let contents = restored.await?;
     // They are where they were on the machine of the backup, or not.
     let config = config::stored(store.as_ref()).await?;
-    let missing: Vec<String> = config
-        .connections
+    let vault = cli.vault(&store).await?;
+    let rows = store.connections().await?;
+    let missing: Vec<String> = rows
         .iter()
-        .filter_map(|(name, connection)| {
-            let problem = secrets::read(&connection.secrets).err()?;
-            Some(format!("{name}: {problem}"))
+        .filter(|row| !row.removed)
+        .filter_map(|row| {
+            let wish = config.connections.get(&row.name)?;
+            let problem = secrets::read(row.id, &wish.secrets, &vault).err()?;
+            Some(format!("{}: {problem}", row.name))
         })
         .collect();
     let document = json!({

@@ -108,7 +108,7 @@ async fn with_right(
 ) -> Result<Ending> {
     let mut hub = cli
         .hub_with(
-            Arc::clone(store) as Arc<dyn Store>,
+            Arc::clone(store),
             Reach::Systems,
             right.owner.clone(),
             right.sharing.clone(),

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::key::{Key, KeyError};
+use super::key::{Key, KeyError, KeySource, Keyring};
 use super::seal::{OpenError, Opener, Sealer, is_sealed};
 
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +24,10 @@ pub enum BackupError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is sealed: name the key that it was sealed with, --key FILE", .0.display())]
     Sealed(PathBuf),
-    #[error("{} cannot be opened with the key in {}: {problem}", path.display(), key.display())]
+    #[error("{} cannot be opened with the key in {key}: {problem}", path.display())]
     WrongKey {
         path: PathBuf,
-        key: PathBuf,
+        key: KeySource,
         problem: OpenError,
     },
     #[error(transparent)]
@@ -77,13 +77,14 @@ impl Write for Out {
 pub async fn back_up(
     store: &SqlStore,
     path: &Path,
-    key: Option<&Path>,
+    key: Option<&KeySource>,
     now: Timestamp,
 ) -> Result<Contents, BackupError> {
     if path.exists() {
         return Err(BackupError::Exists(path.to_owned()));
     }
-    let key = key.map(Key::read).transpose()?;
+    let ring = key.map(Keyring::read).transpose()?;
+    let key = ring.as_ref().map(Keyring::current);
     let unwritten = |source| BackupError::Write {
         path: path.to_owned(),
         source,
@@ -91,7 +92,7 @@ pub async fn back_up(
     let mut partial = path.to_owned().into_os_string();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let written = write(store, &partial, key.as_ref(), now).await;
+    let written = write(store, &partial, key, now).await;
     let done = match written {
         Ok((file, contents)) => file
             .sync_all()
@@ -154,7 +155,7 @@ const PACKED: &[u8] = &[0x1f, 0x8b];
 pub async fn restore(
     store: &SqlStore,
     path: &Path,
-    key: Option<&Path>,
+    key: Option<&KeySource>,
     now: Timestamp,
 ) -> Result<Contents, BackupError> {
     let unread = |source| BackupError::Read {
@@ -168,11 +169,12 @@ pub async fn restore(
     let Some(at) = key else {
         return Err(BackupError::Sealed(path.to_owned()));
     };
-    let opened = Opener::new(file, &Key::read(at)?).map_err(|problem| BackupError::WrongKey {
-        path: path.to_owned(),
-        key: at.to_owned(),
-        problem,
-    })?;
+    let opened =
+        Opener::new(file, &Keyring::read(at)?).map_err(|problem| BackupError::WrongKey {
+            path: path.to_owned(),
+            key: at.clone(),
+            problem,
+        })?;
     unpack(store, BufReader::new(opened), now).await
 }
 
@@ -208,7 +210,7 @@ mod tests {
     }
 
     /// A backup of one long document, sealed with the key of this name.
-    async fn taken(folder: &Path, key: Option<&Path>) -> PathBuf {
+    async fn taken(folder: &Path, key: Option<&KeySource>) -> PathBuf {
         let from = store(&folder.join("from.db")).await;
         // Not to be packed into a few bytes.
         let numbers = (0_u64..40_000).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string());
@@ -220,10 +222,10 @@ mod tests {
         path
     }
 
-    fn key(folder: &Path, name: &str) -> PathBuf {
+    fn key(folder: &Path, name: &str) -> KeySource {
         let path = folder.join(name);
         Key::make(&path).unwrap();
-        path
+        KeySource::File(path)
     }
 
     #[tokio::test]
@@ -231,13 +233,13 @@ mod tests {
         for sealed in [true, false] {
             let folder = tempfile::tempdir().unwrap();
             let key = sealed.then(|| key(folder.path(), "key"));
-            let path = taken(folder.path(), key.as_deref()).await;
+            let path = taken(folder.path(), key.as_ref()).await;
             let bytes = std::fs::read(&path).unwrap();
             assert_eq!(is_sealed(&bytes), sealed);
             assert!(bytes.len() > 200_000, "more than one sealed chunk");
             assert!(!folder.path().join("backup.partial").exists());
             let to = store(&folder.path().join("to.db")).await;
-            restore(&to, &path, key.as_deref(), NOW).await.unwrap();
+            restore(&to, &path, key.as_ref(), NOW).await.unwrap();
             let from = store(&folder.path().join("from.db")).await;
             assert!(to.document("config").await.unwrap() == from.document("config").await.unwrap());
             let error = back_up(&from, &path, None, NOW).await.unwrap_err();
@@ -255,9 +257,9 @@ mod tests {
         let error = restore(&to, &path, None, NOW).await.unwrap_err();
         assert!(matches!(error, BackupError::Sealed(_)), "{error}");
         let error = restore(&to, &path, Some(&wrong), NOW).await.unwrap_err();
-        let id = Key::read(&right).unwrap().id();
+        let id = Keyring::read(&right).unwrap().ids();
         assert!(error.to_string().contains(&id), "{error}");
-        let none = folder.join("backup");
+        let none = KeySource::File(folder.join("backup"));
         let error = restore(&to, &path, Some(&none), NOW).await.unwrap_err();
         assert!(matches!(error, BackupError::Key(_)), "{error}");
         assert!(to.is_empty().await.unwrap());
@@ -269,14 +271,14 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();
             let key = sealed.then(|| key(folder, "key"));
-            let path = taken(folder, key.as_deref()).await;
+            let path = taken(folder, key.as_ref()).await;
             let whole = std::fs::read(&path).unwrap();
             let to = store(&folder.join("to.db")).await;
             let spoilt = folder.join("spoilt");
             let length = whole.len();
             for end in [1, 10, 40, 80, length / 2, length - 9, length - 1] {
                 std::fs::write(&spoilt, &whole[..end]).unwrap();
-                let restored = restore(&to, &spoilt, key.as_deref(), NOW).await;
+                let restored = restore(&to, &spoilt, key.as_ref(), NOW).await;
                 assert!(restored.is_err(), "cut at {end}, sealed: {sealed}");
             }
             // What gzip says of itself before its content is not looked at.
@@ -284,7 +286,7 @@ mod tests {
                 let mut turned = whole.clone();
                 turned[at] ^= 0x10;
                 std::fs::write(&spoilt, turned).unwrap();
-                let restored = restore(&to, &spoilt, key.as_deref(), NOW).await;
+                let restored = restore(&to, &spoilt, key.as_ref(), NOW).await;
                 assert!(restored.is_err(), "turned at {at}, sealed: {sealed}");
             }
             std::fs::write(&spoilt, "not a backup").unwrap();

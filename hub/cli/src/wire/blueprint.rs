@@ -93,7 +93,8 @@ fn check_secrets(
         .filter(|name| !config.secrets.contains_key(**name))
     {
         let what = format!(
-            "{} needs the secret '{name}': say where it is with {{ env: VARIABLE }} or {{ file: PATH }}",
+            "{} needs the secret '{name}': say where it is with {{ env: VARIABLE }}, {{ file: PATH }} \
+             or `sealed`",
             manifest.name
         );
         problems.add(format!("{place}.secrets"), what);

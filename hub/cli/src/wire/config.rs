@@ -119,6 +119,9 @@ connections:
   mail:
     connector: toy
     secrets: { token: { file: secrets/mail } }
+  news:
+    connector: toy
+    secrets: { token: sealed }
 "#;
 
     #[test]

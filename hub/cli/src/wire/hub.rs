@@ -25,6 +25,7 @@ use super::plugins::{self, Plugins};
 use super::rules::{self, Carried};
 use super::secrets;
 use super::unusable::Unusable;
+use super::vault::Vault;
 use super::while_claimed::WhileClaimed;
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,7 @@ pub enum Reach {
 /// What the hub is built from.
 pub struct Parts {
     pub store: Arc<dyn Store>,
+    pub vault: Vault,
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<dyn Watch>,
     pub options: Options,
@@ -189,6 +191,7 @@ impl Wiring {
                 })?)
             }
         };
+        let vault = &self.parts.vault;
         let clock = Arc::clone(&self.parts.clock);
         let sharing = self.parts.options.sharing.as_ref();
         let limits = Limits {
@@ -196,7 +199,8 @@ impl Wiring {
             ..Limits::default()
         };
         let connect = || -> Result<Arc<dyn Connector>, String> {
-            let secrets = secrets::read(&wish.secrets).map_err(|error| error.to_string())?;
+            let secrets =
+                secrets::read(row.id, &wish.secrets, vault).map_err(|error| error.to_string())?;
             let tokens = StaticTokens::new(&blueprint.manifest.auth, &secrets)
                 .map_err(|error| error.to_string())?;
             let tls = Tls::new(wish.network.ca.as_slice()).map_err(|error| error.to_string())?;

@@ -16,6 +16,7 @@ pub mod seal;
 pub mod secrets;
 pub mod store;
 mod unusable;
+pub mod vault;
 mod while_claimed;
 
 pub use problem::Problems;

@@ -14,7 +14,7 @@ use chacha20poly1305::aead::Payload;
 use chacha20poly1305::aead::stream::{DecryptorBE32, EncryptorBE32};
 use chacha20poly1305::{Key as Sealing, KeyInit as _, XChaCha20Poly1305};
 
-use super::key::Key;
+use super::key::{Key, Keyring};
 
 const MARK: &str = "concord-sealed/1 ";
 const CHUNK: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const TAG: usize = 16;
 const NONCE: usize = 19;
 
 fn cipher(key: &Key) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&Sealing::from(key.for_backups()))
+    XChaCha20Poly1305::new(&Sealing::from(*key.for_backups()))
 }
 
 fn header(key: &Key) -> String {
@@ -96,7 +96,7 @@ impl<W: Write> Write for Sealer<W> {
 /// Why something sealed is not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("it was sealed with the key {wants}, and this is the key {has}")]
+    #[error("it was sealed with the key {wants}, and here is {has}")]
     OtherKey { wants: String, has: String },
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -112,20 +112,19 @@ pub struct Opener<R> {
 }
 
 impl<R: BufRead> Opener<R> {
-    pub fn new(mut input: R, key: &Key) -> Result<Self, OpenError> {
+    pub fn new(mut input: R, ring: &Keyring) -> Result<Self, OpenError> {
         let mut line = String::new();
         input.by_ref().take(64).read_line(&mut line)?;
-        let expected = header(key);
-        if line != expected {
+        let Some(key) = ring.all().find(|key| header(key) == line) else {
             let wants = line.trim_end().strip_prefix(MARK).unwrap_or("?").to_owned();
-            let has = key.id();
+            let has = ring.ids();
             return Err(OpenError::OtherKey { wants, has });
-        }
+        };
         let mut nonce = [0; NONCE];
         input.read_exact(&mut nonce)?;
         Ok(Self {
             input,
-            header: expected,
+            header: line,
             stream: Some(DecryptorBE32::from_aead(
                 cipher(key),
                 nonce.as_slice().into(),
@@ -179,17 +178,18 @@ impl<R: BufRead> Read for Opener<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::key::KeySource;
 
-    fn key(folder: &tempfile::TempDir, name: &str) -> Key {
+    fn key(folder: &tempfile::TempDir, name: &str) -> Keyring {
         let path = folder.path().join(name);
         let made = Key::make(&path).unwrap();
-        let read = Key::read(&path).unwrap();
-        assert_eq!(made.id(), read.id());
+        let read = Keyring::read(&KeySource::File(path)).unwrap();
+        assert_eq!(made.id(), read.ids());
         read
     }
 
-    fn sealed(key: &Key, bytes: &[u8]) -> Vec<u8> {
-        let mut sealer = Sealer::new(Vec::new(), key).unwrap();
+    fn sealed(ring: &Keyring, bytes: &[u8]) -> Vec<u8> {
+        let mut sealer = Sealer::new(Vec::new(), ring.current()).unwrap();
         // In pieces that do not fit the chunks.
         bytes
             .chunks(10_007)
@@ -197,7 +197,7 @@ mod tests {
         sealer.finish().unwrap()
     }
 
-    fn opened(key: &Key, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    fn opened(key: &Keyring, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut out = Vec::new();
         Opener::new(sealed, key)?.read_to_end(&mut out)?;
         Ok(out)
@@ -248,12 +248,13 @@ mod tests {
         let (one, other) = (key(&folder, "one"), key(&folder, "other"));
         let error = opened(&other, &sealed(&one, b"x")).unwrap_err().to_string();
         assert!(
-            error.contains(&one.id()) && error.contains(&other.id()),
+            error.contains(&one.ids()) && error.contains(&other.ids()),
             "{error}"
         );
-        assert!(
-            Key::make(&folder.path().join("one")).is_err(),
-            "written over"
-        );
+        let path = folder.path().join("one");
+        assert!(Key::make(&path).is_err(), "written over");
+        // A file that has a new key opens what the one before has sealed.
+        let renewed = Keyring::renew(&KeySource::File(path)).unwrap();
+        assert_eq!(opened(&renewed, &sealed(&one, b"x")).unwrap(), b"x");
     }
 }

@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use concord_core::ConnectionId;
 use concord_core::ports::Secret;
 use concord_engine::config::SecretSource;
+use zeroize::Zeroizing;
+
+use super::vault::{Vault, VaultError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -19,20 +23,32 @@ pub enum SecretError {
     },
     #[error("the secret '{name}' is empty in {place}")]
     Empty { name: String, place: String },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 pub fn read(
+    connection: ConnectionId,
     sources: &BTreeMap<String, SecretSource>,
+    vault: &Vault,
 ) -> Result<BTreeMap<String, Secret>, SecretError> {
     sources
         .iter()
-        .map(|(name, source)| Ok((name.clone(), read_one(name, source)?)))
+        .map(|(name, source)| Ok((name.clone(), read_one(connection, name, source, vault)?)))
         .collect()
 }
 
-fn read_one(name: &str, source: &SecretSource) -> Result<Secret, SecretError> {
+/// Reads one secret of a connection.
+pub fn read_one(
+    connection: ConnectionId,
+    name: &str,
+    source: &SecretSource,
+    vault: &Vault,
+) -> Result<Secret, SecretError> {
+    let sealed = || Ok(vault.open(connection, name)?);
     let name = name.to_owned();
     let (text, place) = match source {
+        SecretSource::Sealed => return sealed(),
         SecretSource::Env(variable) => match std::env::var(variable) {
             Ok(text) => (text, format!("the variable {variable}")),
             Err(_) => {
@@ -53,6 +69,7 @@ fn read_one(name: &str, source: &SecretSource) -> Result<Secret, SecretError> {
             }
         },
     };
+    let text = Zeroizing::new(text);
     // Editors and `echo` end a file with a line break that is no part of it.
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
@@ -65,6 +82,8 @@ fn read_one(name: &str, source: &SecretSource) -> Result<Secret, SecretError> {
 mod tests {
     use super::*;
 
+    const CRM: ConnectionId = ConnectionId(1);
+
     fn check(content: Option<&str>, expect: Result<&str, &str>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
@@ -72,7 +91,7 @@ mod tests {
             std::fs::write(&path, content).unwrap();
         }
         let sources = BTreeMap::from([("token".to_owned(), SecretSource::File(path))]);
-        match (read(&sources), expect) {
+        match (read(CRM, &sources, &Vault::default()), expect) {
             (Ok(secrets), Ok(text)) => assert_eq!(secrets["token"].expose(), text),
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
             (got, expect) => panic!("{:?} instead of {expect:?}", got.is_ok()),
@@ -91,7 +110,8 @@ mod tests {
     fn a_missing_variable_is_named() {
         let source = SecretSource::Env("CONCORD_NO_SUCH_VARIABLE".into());
         let sources = BTreeMap::from([("token".to_owned(), source)]);
-        let error = read(&sources).unwrap_err().to_string();
+        let error = read(CRM, &sources, &Vault::default()).unwrap_err();
+        let error = error.to_string();
         assert!(error.contains("CONCORD_NO_SUCH_VARIABLE"), "{error}");
     }
 }

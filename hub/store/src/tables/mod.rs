@@ -10,6 +10,7 @@ pub(crate) mod link;
 #[cfg(test)]
 mod plans;
 pub(crate) mod review;
+pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod waiting;
 

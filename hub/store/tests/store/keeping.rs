@@ -2,6 +2,7 @@
 
 use concord_core::Timestamp;
 use concord_core::ports::{IntentFilter, Sequence, Store, StoreError};
+use concord_core::secret::SecretStore as _;
 use concord_core::state::{ConnectionRow, EntityState, IntentState, LinkState, StreamState};
 use concord_core::{Changeset, ConnectionId};
 use concord_store::{ArchiveError, SqlStore};
@@ -48,6 +49,7 @@ async fn fill(store: &SqlStore) {
     changes.streams = vec![stream];
     store.commit(&changes).await.unwrap();
     store.set_document("config", HARD_TEXT).await.unwrap();
+    assert!(store.keep_secret(&secret(1, HARD_TEXT, 1)).await.unwrap());
     let people = Sequence::Entity("person".into());
     store.reserve(&people, 251).await.unwrap();
     store.reserve(&Sequence::Intent, 5).await.unwrap();
@@ -57,7 +59,7 @@ async fn fill(store: &SqlStore) {
 async fn backup(store: &SqlStore) -> Vec<u8> {
     let mut out = Vec::new();
     let contents = store.back_up(&mut out, "0.1.0", NOW).await.unwrap();
-    assert_eq!(contents.tables.len(), 15);
+    assert_eq!(contents.tables.len(), 16);
     out
 }
 

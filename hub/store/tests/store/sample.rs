@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use concord_core::secret::SealedSecret;
 use concord_core::state::{
     Cell, Conflict, ConflictKind, Entity, EntityState, Event, Hold, Intent, IntentAction,
     IntentState, Link, LinkKey, LinkState, Origin, Provenance, Review, Winner,
@@ -204,4 +205,15 @@ pub fn only(fill: impl FnOnce(&mut Changeset)) -> Changeset {
     let mut changes = Changeset::default();
     fill(&mut changes);
     changes
+}
+
+pub fn secret(connection: i64, sealed: &str, revision: i64) -> SealedSecret {
+    SealedSecret {
+        connection: ConnectionId(connection),
+        name: "token".to_owned(),
+        key: "0123456789abcdef".to_owned(),
+        sealed: sealed.to_owned(),
+        changed_at: Timestamp(4),
+        revision,
+    }
 }

@@ -18,8 +18,10 @@ Example:
   concord connection add book --connector carddav \\
       --config base_url=https://dav.example.com/ann/contacts/ \\
       --secret username=env:DAV_USER --secret password=file:/run/secrets/dav
+  concord connection add news --connector mailchimp --secret token=sealed
 
-A secret itself is never written on the command line or into the database.")]
+A secret itself is never written on the command line. One that is sealed is kept
+by the database: `concord secrets set` gives it.")]
 pub struct Arguments {
     /// The connection's name, by which rules and other commands speak of it
     name: String,
@@ -30,7 +32,7 @@ pub struct Arguments {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     config: Vec<(String, String)>,
     /// Where a secret is; may be given more than once
-    #[arg(long, value_name = "NAME=env:VARIABLE|file:PATH", value_parser = secret)]
+    #[arg(long, value_name = "NAME=env:VARIABLE|file:PATH|sealed", value_parser = secret)]
     secret: Vec<(String, SecretSource)>,
     /// Allow this connection to reach loopback and private networks
     #[arg(long)]
@@ -47,13 +49,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn secret(text: &str) -> Result<(String, SecretSource), String> {
     let (name, source) = pair(text)?;
     let source = match source.split_once(':') {
+        None if source == "sealed" => SecretSource::Sealed,
         Some(("env", variable)) if !variable.is_empty() => SecretSource::Env(variable.to_owned()),
         Some(("file", path)) if !path.is_empty() => {
             let path = std::path::absolute(PathBuf::from(path)).map_err(|e| e.to_string())?;
             SecretSource::File(path)
         }
         // What was given may be the secret, so it is not repeated.
-        _ => return Err("say where the secret is: env:VARIABLE or file:PATH".into()),
+        _ => return Err("say where the secret is: env:VARIABLE, file:PATH or sealed".into()),
     };
     Ok((name, source))
 }
@@ -94,6 +97,8 @@ mod tests {
             secret("token=env:T"),
             Ok(("token".into(), SecretSource::Env("T".into())))
         );
+        let (_, sealed) = secret("token=sealed").unwrap();
+        assert_eq!(sealed, SecretSource::Sealed);
         let (_, file) = secret("token=file:/run/t").unwrap();
         assert_eq!(file, SecretSource::File("/run/t".into()));
         for wrong in [

@@ -16,3 +16,5 @@ mod removing;
 mod round_trips;
 #[path = "../rules.rs"]
 mod rules;
+#[path = "../secrets.rs"]
+mod secrets;

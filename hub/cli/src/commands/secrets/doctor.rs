@@ -1,0 +1,178 @@
+//! `concord secrets doctor`
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use clap::Args;
+use concord_core::Timestamp;
+use concord_core::ports::Store as _;
+use concord_core::state::ConnectionRow;
+use concord_engine::config::{Config, SecretSource};
+use serde::Serialize;
+
+use crate::exit::Ending;
+use crate::invocation::Invocation;
+use crate::output::{section, table};
+use crate::wire::key::Key;
+use crate::wire::vault::Vault;
+use crate::wire::{config, secrets};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord --key concord.key secrets doctor
+
+Reads every secret that the configuration names and shows none. Ends with 2 where
+something is to be done.")]
+pub struct Arguments {}
+
+#[derive(Serialize)]
+struct Found {
+    secrets: Vec<Looked>,
+    /// Keys of the file that nothing in this database is sealed with.
+    idle_keys: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Looked {
+    connection: String,
+    secret: String,
+    source: String,
+    /// The key that it is sealed with, and since when it is what it is.
+    key: Option<String>,
+    changed_at: Option<Timestamp>,
+    problem: Option<String>,
+}
+
+pub async fn run(cli: &Invocation) -> Result<Ending> {
+    let store = cli.reading().await?;
+    let config = config::stored(store.as_ref()).await?;
+    let connections = store.connections().await?;
+    let vault = cli.vault(&store).await?;
+    let mut secrets = wanted(&config, &connections, &vault);
+    secrets.extend(unwanted(&config, &connections, &vault));
+    let found = Found {
+        secrets,
+        idle_keys: idle_keys(&vault),
+    };
+    cli.output.show(&found, words)?;
+    let is_well = found.secrets.iter().all(|looked| looked.problem.is_none());
+    Ok(if is_well {
+        Ending::Fine
+    } else {
+        Ending::SomethingToDo
+    })
+}
+
+/// What the configuration names, each read.
+fn wanted(config: &Config, connections: &[ConnectionRow], vault: &Vault) -> Vec<Looked> {
+    let mut all = Vec::new();
+    for row in connections.iter().filter(|row| !row.removed) {
+        let Some(wish) = config.connections.get(&row.name) else {
+            continue;
+        };
+        for (name, source) in &wish.secrets {
+            let is_sealed = *source == SecretSource::Sealed;
+            let kept = vault.row(row.id, name).filter(|_| is_sealed);
+            let read = secrets::read_one(row.id, name, source, vault);
+            all.push(Looked {
+                connection: row.name.clone(),
+                secret: name.clone(),
+                source: place(source),
+                key: kept.map(|kept| kept.key.clone()),
+                changed_at: kept.map(|kept| kept.changed_at),
+                problem: read.err().map(|error| error.to_string()),
+            });
+        }
+    }
+    all
+}
+
+/// What is sealed here and read by nobody.
+fn unwanted<'a>(
+    config: &'a Config,
+    connections: &'a [ConnectionRow],
+    vault: &'a Vault,
+) -> impl Iterator<Item = Looked> + 'a {
+    vault.rows().iter().filter_map(|kept| {
+        let row = connections.iter().find(|row| row.id == kept.connection);
+        let wish = row
+            .filter(|row| !row.removed)
+            .and_then(|row| config.connections.get(&row.name));
+        let source = wish.and_then(|wish| wish.secrets.get(&kept.name));
+        if source == Some(&SecretSource::Sealed) {
+            return None;
+        }
+        let connection = row.map_or_else(String::new, |row| row.name.clone());
+        // That of a removed connection waits for it to come back.
+        let problem = wish.map(|_| {
+            format!(
+                "the configuration does not take '{0}' from here: write `{0}: sealed`, or \
+                 `concord secrets remove {connection} {0}`",
+                kept.name
+            )
+        });
+        Some(Looked {
+            connection,
+            secret: kept.name.clone(),
+            source: place(&SecretSource::Sealed),
+            key: Some(kept.key.clone()),
+            changed_at: Some(kept.changed_at),
+            problem,
+        })
+    })
+}
+
+fn place(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(variable) => format!("variable {variable}"),
+        SecretSource::File(path) => format!("file {}", path.display()),
+        SecretSource::Sealed => "sealed".to_owned(),
+    }
+}
+
+fn idle_keys(vault: &Vault) -> Vec<String> {
+    let used: BTreeSet<&str> = vault.rows().iter().map(|row| row.key.as_str()).collect();
+    // Without a key there is nothing to say, and where one is needed a secret's
+    // problem says so.
+    let Ok(ring) = vault.ring(String::new) else {
+        return Vec::new();
+    };
+    let before = ring.all().skip(1).map(Key::id);
+    before.filter(|id| !used.contains(id.as_str())).collect()
+}
+
+fn words(found: &Found) -> String {
+    let mut text = table(
+        ["connection", "secret", "from", "key", "since", "is"],
+        found.secrets.iter().map(|looked| {
+            [
+                looked.connection.clone(),
+                looked.secret.clone(),
+                looked.source.clone(),
+                looked.key.clone().unwrap_or_default(),
+                looked
+                    .changed_at
+                    .map_or_else(String::new, |at| at.to_string()),
+                if looked.problem.is_none() {
+                    "fine"
+                } else {
+                    "not fine"
+                }
+                .to_owned(),
+            ]
+        }),
+    );
+    if text.is_empty() {
+        text = "no connection needs a secret\n".to_owned();
+    }
+    let problems = found.secrets.iter().filter_map(|looked| {
+        let problem = looked.problem.as_ref()?;
+        Some(format!("{}: {problem}", looked.connection))
+    });
+    text += &section("To be done:", &problems.collect::<Vec<_>>());
+    text + &section(
+        "Keys that nothing in this database is sealed with (backups and other databases may be):",
+        &found.idle_keys,
+    )
+}
