@@ -97,6 +97,11 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
         "sealed secrets",
         include_str!("../migrations/0005_secrets.sql"),
     ),
+    (
+        6,
+        "open intents of an entity",
+        include_str!("../migrations/0006_open_of.sql"),
+    ),
 ];
 
 /// The version of the schema.

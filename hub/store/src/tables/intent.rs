@@ -39,12 +39,10 @@ pub(crate) const INTENTS: Table = Table {
 
 static UPSERT: Batch = Batch::insert(|| INTENTS.upsert());
 static REMOVE: Batch = Batch::compare(1, || INTENTS.delete_among("id", &[Type::Int]));
-// Not `= 1`: that is what the outbox's index holds, which begins with the tenant
-// alone, and which PostgreSQL takes where it knows nothing of the table.
+// The conditions are literals, so that the partial indexes are found.
 static OPEN_OF: Batch = Batch::compare(1, || {
-    INTENTS.select_among(" AND is_open > 0", ENTITY, ENTITY_TYPES)
+    INTENTS.select_among(" AND is_open = 1", ENTITY, ENTITY_TYPES)
 });
-// The conditions are literals, so that the partial index is found.
 static REFUSED_OF: Batch = Batch::compare(1, || {
     let refused = " AND state = 'failed' AND action = 'create'";
     INTENTS.select_among(refused, ENTITY, ENTITY_TYPES)

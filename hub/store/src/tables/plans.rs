@@ -204,6 +204,16 @@ async fn a_server_that_knows_nothing_of_a_table_finds_each_given_row_by_an_index
         .connect()
         .await
         .unwrap();
+    // A plan that was made for an empty table is kept while it is being filled.
+    for statement in intent::open_of(TENANT, &[EntityId::new("person", 1)]).unwrap() {
+        let text = format!("EXPLAIN {}", written_out(&statement));
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(text))
+            .fetch_all(&mut admin)
+            .await
+            .unwrap();
+        let is_led = |line: &String| line.contains("intents_open_of");
+        assert!(plan.iter().any(is_led), "{plan:#?}");
+    }
     admin.execute(sqlx::raw_sql(FILLED)).await.unwrap();
     let filled = [
         "FROM entities ",
