@@ -206,15 +206,17 @@ impl Keyring {
             io::ErrorKind::AlreadyExists => KeyError::UnderWay(beside.clone()),
             _ => unwritten(error),
         })?;
-        let renewed = Self::write_renewed(file, &path, &beside);
-        if renewed.is_err() {
-            // Nobody else has made it, and it may be gone by its new name.
+        let replaced = Self::replace(file, &path, &beside);
+        if replaced.is_err() {
+            // It is ours until it has its new name.
             let _ = std::fs::remove_file(&beside);
         }
-        renewed
+        let ring = replaced?;
+        keep_name(&path).map_err(unwritten)?;
+        Ok(ring)
     }
 
-    fn write_renewed(mut file: File, path: &Path, beside: &Path) -> Result<Self, KeyError> {
+    fn replace(mut file: File, path: &Path, beside: &Path) -> Result<Self, KeyError> {
         let old = text(path)?;
         let ring = Self::parse(&old).ok_or_else(|| KeyError::None(path.to_owned()))?;
         let key = Key::random()?;
@@ -223,8 +225,7 @@ impl Keyring {
             file.write_all(key.lines().as_bytes())?;
             file.write_all(old.as_bytes())?;
             file.sync_all()?;
-            std::fs::rename(beside, path)?;
-            keep_name(path)
+            std::fs::rename(beside, path)
         };
         write().map_err(|source| KeyError::Write {
             path: path.to_owned(),
