@@ -77,7 +77,10 @@ impl Invocation {
             options.request_timeout = sharing.terms().request;
         }
         options.sharing = sharing;
-        let vault = self.vault(&store).await?;
+        let vault = match reach {
+            Reach::Systems => self.vault(&store).await?,
+            Reach::Records => Vault::default(),
+        };
         wire::hub::build(Parts {
             store,
             vault,

@@ -157,22 +157,26 @@ impl SqlStore {
     }
 
     async fn busy(&self) -> Result<StoreError, StoreError> {
-        self.refuse_where_moved().await?;
-        let owner = match self.lease_holder().await? {
-            Some(holder) => holder.owner,
-            None => "a hub that has finished since".to_owned(),
+        let Some(LeaseHolder { owner, .. }) = self.lease_holder().await? else {
+            let owner = "a hub that has finished since".to_owned();
+            return Ok(StoreError::Busy { owner });
         };
-        Ok(StoreError::Busy { owner })
+        Ok(moved(&owner).unwrap_or(StoreError::Busy { owner }))
     }
 
     /// Nothing of what lives elsewhere by now is changed here.
     pub(crate) async fn refuse_where_moved(&self) -> Result<(), StoreError> {
         let holder = self.lease_holder().await?;
-        match holder.as_ref().and_then(|h| h.owner.strip_prefix(MOVED)) {
-            Some(to) => Err(StoreError::Moved { to: to.to_owned() }),
-            None => Ok(()),
-        }
+        holder
+            .and_then(|holder| moved(&holder.owner))
+            .map_or(Ok(()), Err)
     }
+}
+
+/// What is said where nobody but a mark of a move has the lease.
+fn moved(owner: &str) -> Option<StoreError> {
+    let to = owner.strip_prefix(MOVED)?.to_owned();
+    Some(StoreError::Moved { to })
 }
 
 fn first_number(rows: Vec<AnyRow>) -> Result<Option<i64>, StoreError> {

@@ -93,7 +93,7 @@ impl Key {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let coded = line.trim().strip_prefix(MARK)?;
+        let coded = line.strip_prefix(MARK)?;
         let decoded = Zeroizing::new(STANDARD.decode(coded.trim()).ok()?);
         let bytes = decoded.as_slice().try_into().ok()?;
         Some(Self {
@@ -179,8 +179,10 @@ impl Keyring {
             return None;
         }
         let current = keys.remove(0);
-        let before = keys;
-        Some(Self { current, before })
+        Some(Self {
+            current,
+            before: keys,
+        })
     }
 
     /// Puts a new key before all others of a file, which is replaced whole and is
@@ -218,7 +220,7 @@ impl Keyring {
 
     fn replace(mut file: File, path: &Path, beside: &Path) -> Result<Self, KeyError> {
         let old = text(path)?;
-        let ring = Self::parse(&old).ok_or_else(|| KeyError::None(path.to_owned()))?;
+        let mut ring = Self::parse(&old).ok_or_else(|| KeyError::None(path.to_owned()))?;
         let key = Key::random()?;
         let mut write = || {
             keep_owner(&file, path)?;
@@ -231,12 +233,9 @@ impl Keyring {
             path: path.to_owned(),
             source,
         })?;
-        let mut before = ring.before;
-        before.insert(0, ring.current);
-        Ok(Self {
-            current: key,
-            before,
-        })
+        ring.before
+            .insert(0, std::mem::replace(&mut ring.current, key));
+        Ok(ring)
     }
 
     pub fn current(&self) -> &Key {

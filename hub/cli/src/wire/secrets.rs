@@ -70,12 +70,14 @@ pub fn read_one(
         },
     };
     let text = Zeroizing::new(text);
-    // Editors and `echo` end a file with a line break that is no part of it.
+    as_given(&text).ok_or(SecretError::Empty { name, place })
+}
+
+/// None where there is nothing.  Editors and `echo` end a text with a line break
+/// that is no part of it.
+pub fn as_given(text: &str) -> Option<Secret> {
     let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(SecretError::Empty { name, place });
-    }
-    Ok(Secret::new(text))
+    (!text.is_empty()).then(|| Secret::new(text))
 }
 
 #[cfg(test)]

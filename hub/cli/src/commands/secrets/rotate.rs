@@ -48,15 +48,13 @@ pub async fn run(cli: &Invocation) -> Result<Ending> {
     };
     let mut resealed = 0;
     for _ in 0..ATTEMPTS {
-        let old: Vec<SealedSecret> = vault.rows().to_vec();
-        let old = old.iter().filter(|row| row.key != key);
-        let mut any = false;
-        for row in old {
-            any = true;
-            resealed += usize::from(reseal(&store, &vault, row).await?);
-        }
-        if !any {
+        let is_old = |row: &&SealedSecret| row.key != key;
+        let old: Vec<&SealedSecret> = vault.rows().iter().filter(is_old).collect();
+        if old.is_empty() {
             break;
+        }
+        for row in old {
+            resealed += usize::from(reseal(&store, &vault, row).await?);
         }
         vault = cli.vault(&store).await?;
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::named;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
-use crate::wire::config;
+use crate::wire::{config, secrets};
 
 /// Longer ones are no secret of any vendor, and probably the wrong file.
 const LONGEST: u64 = 64 * 1024;
@@ -116,10 +116,5 @@ fn ask(prompt: &str) -> Result<Secret> {
     if text.len() as u64 > LONGEST {
         bail!("a secret takes at most {LONGEST} bytes: is this the right file?");
     }
-    // `echo` and editors end with a line break that is no part of it.
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        bail!("no secret was given: type it, or give it on standard input");
-    }
-    Ok(Secret::new(text))
+    secrets::as_given(&text).context("no secret was given: type it, or give it on standard input")
 }
