@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use concord_core::ports::{Clock, StoreError};
+use concord_core::secret::SecretStore;
 use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
@@ -82,6 +83,7 @@ impl Invocation {
             Reach::Records => Vault::default(),
         };
         wire::hub::build(Parts {
+            secrets: Arc::clone(&store) as Arc<dyn SecretStore>,
             store,
             vault,
             clock: Arc::clone(&self.clock),

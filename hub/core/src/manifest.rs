@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::StreamName;
 
+mod oauth;
+
+pub use oauth::{ClientAuth, OAuth, SignInValue, Told, filled};
+
 /// Name of the custom section that carries the manifest's TOML text.
 pub const SECTION: &str = "concord:manifest";
 
@@ -33,6 +37,9 @@ pub struct Manifest {
     #[serde(default)]
     pub description: String,
     pub auth: Auth,
+    /// Where the secret `token` may come from in place of the admin.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
     #[serde(default)]
     pub config: Vec<ConfigKey>,
     pub egress: EgressWish,
@@ -294,8 +301,17 @@ impl Manifest {
                 ));
             }
         }
+        let keys: Vec<&str> = self.config.iter().map(|key| key.key.as_str()).collect();
+        if let Some(oauth) = &self.oauth {
+            if !self.auth.secrets().contains(&"token") {
+                return Some("oauth gives a token, which 'auth' does not take".into());
+            }
+            if let Some(problem) = oauth.problem(&keys) {
+                return Some(problem);
+            }
+        }
         for key in &self.egress.from_config {
-            if !self.config.iter().any(|c| &c.key == key) {
+            if !keys.contains(&key.as_str()) {
                 return Some(format!(
                     "egress names the configuration key '{key}', which is not declared"
                 ));

@@ -118,14 +118,28 @@ pub trait Quota: Send + Sync {
 
 /// No credential can be had; the message says what the admin can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TokenError(pub String);
+pub enum TokenError {
+    /// A person has to act.
+    #[error("{0}")]
+    Person(String),
+    /// It passes by itself.
+    #[error("{0}")]
+    Passing(String),
+}
 
 /// One connection's credentials.
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// The header to add now; none where the connector needs no credentials.
     async fn header(&self) -> Result<Option<SecretHeader>, TokenError>;
+    /// The header to try in place of one that the system answered with 401; none
+    /// where there is no better one.
+    async fn instead_of(
+        &self,
+        _refused: &SecretHeader,
+    ) -> Result<Option<SecretHeader>, TokenError> {
+        Ok(None)
+    }
     /// Every secret text of this connection, to strike out of logs and errors.
     fn secrets(&self) -> Vec<Secret>;
 }

@@ -43,6 +43,30 @@ pub struct SealedSecret {
     pub revision: i64,
 }
 
+/// A secret as it is now, opened.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub text: Secret,
+    /// Counts its changes.
+    pub revision: i64,
+}
+
+/// A secret could not be read or kept; the message says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct KeepError(pub String);
+
+/// One secret of one connection that changes while hubs run.  Whoever is behind it
+/// has the key.
+#[async_trait]
+pub trait KeptSecret: Send + Sync {
+    async fn read(&self) -> Result<Option<Kept>, KeepError>;
+    /// Puts it in place of the revision that was read, 0 where there was none, and
+    /// survives a power cut once it returns.  False where that is not the last one
+    /// any more; then nothing is written.
+    async fn replace(&self, revision: i64, text: &Secret) -> Result<bool, KeepError>;
+}
+
 /// Where sealed secrets are kept.  A secret changes by compare-and-set and not
 /// behind the lease: whoever was given a new one, or got one from a system, has to
 /// keep it while a sync runs, and nobody writes over one that they have not seen.

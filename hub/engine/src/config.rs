@@ -42,6 +42,9 @@ pub struct ConnectionConfig {
     /// Where the secrets are; never the secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The app to sign in with, in place of the secret `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuthConfig>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub network: Network,
     /// The streams that take part; all that are mapped when none is named.
@@ -82,6 +85,7 @@ impl ConnectionConfig {
             connector: connector.to_owned(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            oauth: None,
             network: Network::default(),
             streams: BTreeMap::new(),
             mapping: None,
@@ -94,6 +98,42 @@ impl ConnectionConfig {
             quotas: Vec::new(),
         }
     }
+}
+
+/// An app as it is registered with the vendor; its secret, where it has one, is the
+/// connection's secret `client_secret`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OAuthConfig {
+    pub client_id: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub grant: GrantKind,
+    /// Where the browser comes back to, as it is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// In place of those that the connector asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// Servers in place of the connector's: a sandbox, one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorize_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_url: Option<String>,
+}
+
+/// In whose name it is signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantKind {
+    /// In a person's, who signs in once.
+    #[default]
+    SignIn,
+    /// In the app's own.
+    ClientCredentials,
 }
 
 /// Where a secret is read from at each start.

@@ -31,6 +31,7 @@ pub mod likely;
 pub mod matcher;
 pub mod merge;
 pub mod numbers;
+pub mod oauth;
 pub mod outbox;
 pub mod page;
 mod passed;

@@ -110,7 +110,7 @@ impl Quota for ConnectionQuota {
 }
 
 /// The form in seconds; a date is the connector's to read.
-fn retry_after(response: &HttpResponse) -> Option<u64> {
+pub(crate) fn retry_after(response: &HttpResponse) -> Option<u64> {
     let (_, value) = response
         .headers
         .iter()

@@ -18,7 +18,7 @@ impl StaticTokens {
     pub fn new(auth: &Auth, secrets: &BTreeMap<String, Secret>) -> Result<Self, TokenError> {
         let secret = |name: &str| {
             secrets.get(name).ok_or_else(|| {
-                TokenError(format!(
+                TokenError::Person(format!(
                     "the secret '{name}' is missing: name it under 'secrets' of the connection"
                 ))
             })
@@ -78,8 +78,12 @@ mod tests {
             .collect();
         match (StaticTokens::new(&auth, &secrets), expect) {
             (Ok(tokens), Ok(value)) => assert_eq!(tokens.header.unwrap().value.expose(), value),
-            (Err(error), Err(missing)) => assert!(error.0.contains(missing), "{error}"),
-            (got, _) => panic!("{}", got.err().map_or_else(|| "a header".into(), |e| e.0)),
+            (Err(error), Err(missing)) => assert!(error.to_string().contains(missing), "{error}"),
+            (got, _) => panic!(
+                "{}",
+                got.err()
+                    .map_or_else(|| "a header".into(), |e| e.to_string())
+            ),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use concord_core::Manifest;
 use concord_core::manifest::Auth;
-use concord_core::ports::{HttpError, HttpRequest};
+use concord_core::ports::{HttpError, HttpRequest, TokenError};
 
 use crate::Runtime;
 use crate::bindings::imports::{HttpError as GuestError, Request, Response};
@@ -39,32 +39,44 @@ pub(crate) async fn send(
     request: Request,
 ) -> Result<Response, GuestError> {
     refusal(manifest, &request).map_or(Ok(()), |why| Err(GuestError::Denied(why)))?;
-    runtime.quota.take(&request.quota).await;
+    let class = request.quota;
+    let mut sent = HttpRequest {
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body: request.body,
+        auth: None,
+        timeout: runtime.limits.http_timeout,
+        max_response_bytes: runtime.limits.response_bytes,
+    };
+    runtime.quota.take(&class).await;
     // Asked for after the wait, which may outlast a token.
-    let auth = runtime
-        .tokens
-        .header()
-        .await
-        .map_err(|error| GuestError::Unauthorised(error.to_string()))?;
-    let response = runtime
-        .http
-        .send(HttpRequest {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body,
-            auth,
-            timeout: runtime.limits.http_timeout,
-            max_response_bytes: runtime.limits.response_bytes,
-        })
-        .await
-        .map_err(for_guest)?;
-    runtime.quota.observe(&request.quota, &response);
+    sent.auth = runtime.tokens.header().await.map_err(no_token)?;
+    let mut response = runtime.http.send(sent.clone()).await.map_err(for_guest)?;
+    runtime.quota.observe(&class, &response);
+    // Nothing was done for a request that was not let in (RFC 9110 §15.5.2), so
+    // any request may be sent once more.
+    if response.status == 401
+        && let Some(refused) = &sent.auth
+        && let Some(other) = runtime.tokens.instead_of(refused).await.map_err(no_token)?
+    {
+        runtime.quota.take(&class).await;
+        sent.auth = Some(other);
+        response = runtime.http.send(sent).await.map_err(for_guest)?;
+        runtime.quota.observe(&class, &response);
+    }
     Ok(Response {
         status: response.status,
         headers: response.headers,
         body: response.body,
     })
+}
+
+fn no_token(error: TokenError) -> GuestError {
+    match error {
+        TokenError::Person(why) => GuestError::Unauthorised(why),
+        TokenError::Passing(why) => GuestError::Unreachable(why),
+    }
 }
 
 fn for_guest(error: HttpError) -> GuestError {

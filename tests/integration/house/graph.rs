@@ -17,7 +17,7 @@ struct Crate {
 /// What a crate may import of ours.  None: everything.
 fn allowed(one: &Crate) -> Option<&'static [&'static str]> {
     Some(match one.folder.as_str() {
-        "hub/core" | "plugins/sdk" | "tests/cluster" | "tests/floor" => &[],
+        "hub/core" | "hub/server" | "plugins/sdk" | "tests/cluster" | "tests/floor" => &[],
         // It starts a PostgreSQL for the tests.
         "xtask" => &["concord-cluster"],
         "hub/sync"
@@ -50,7 +50,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["hub/store", "tests", "tests/floor"]),
     ("wasmtime", &["plugins/host"]),
     ("reqwest", &["hub/net", "tests/floor"]),
-    ("axum", &["hub/twins"]),
+    ("axum", &["hub/server", "hub/twins"]),
     ("wit-bindgen", &["plugins/sdk"]),
 ];
 

@@ -132,6 +132,11 @@ async fn with_right(
         None | Some(Err(EngineError::Ended)) => return interrupted(cli),
         Some(Err(error)) => return Err(error.into()),
     };
+    let vault = cli.vault(store).await?;
+    hub::look_at_sign_ins(&mut hub, &vault).await?;
+    right
+        .once(async || note_held(store.as_ref(), &hub).await)
+        .await?;
     let plan = if arguments.dry_run {
         Some(hub.plan().await?)
     } else {

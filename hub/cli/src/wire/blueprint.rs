@@ -16,6 +16,7 @@ use concord_sync::schemas::Schemas;
 
 use super::plugins::Found;
 use super::problem::Problems;
+use super::sign_in::{self, CLIENT_SECRET, SignInPlan};
 
 pub struct Blueprint {
     /// The component's file.
@@ -27,6 +28,8 @@ pub struct Blueprint {
     pub values: BTreeMap<String, String>,
     pub policy: EgressPolicy,
     pub quotas: Vec<manifest::Quota>,
+    /// None where the admin gives the secrets.
+    pub sign_in: Option<SignInPlan>,
 }
 
 /// Brings connector and configuration together, and names everything that does
@@ -42,6 +45,7 @@ pub fn draw(
     check_secrets(place, config, manifest, &mut problems);
     check_deletes(place, config, manifest, &mut problems);
     let values = values(place, config, manifest, &mut problems);
+    let sign_in = sign_in::plan(place, config, manifest, &values, &mut problems);
     let policy = policy(place, config, manifest, &values, &mut problems);
     let quotas = quotas(place, config, manifest, &mut problems);
     let drawing = Drawing {
@@ -66,6 +70,7 @@ pub fn draw(
         values,
         policy,
         quotas,
+        sign_in,
     })
 }
 
@@ -75,16 +80,20 @@ fn check_secrets(
     manifest: &Manifest,
     problems: &mut Problems,
 ) {
-    let wanted = manifest.auth.secrets();
+    // Whoever signs in gets the token; the app may have a secret of its own.
+    let (wanted, possible): (&[&str], &[&str]) = match &config.oauth {
+        Some(_) => (&[], &[CLIENT_SECRET]),
+        None => (manifest.auth.secrets(), manifest.auth.secrets()),
+    };
     for name in config
         .secrets
         .keys()
-        .filter(|name| !wanted.contains(&name.as_str()))
+        .filter(|name| !possible.contains(&name.as_str()))
     {
         let what = format!(
             "{} takes no secret '{name}'; {}",
             manifest.name,
-            expected(name, wanted)
+            expected(name, possible)
         );
         problems.add(format!("{place}.secrets"), what);
     }
@@ -94,8 +103,13 @@ fn check_secrets(
     {
         let what = format!(
             "{} needs the secret '{name}': say where it is with {{ env: VARIABLE }}, {{ file: PATH }} \
-             or `sealed`",
-            manifest.name
+             or `sealed`{}",
+            manifest.name,
+            if manifest.oauth.is_some() {
+                ", or sign in with an app of yours under 'oauth'"
+            } else {
+                ""
+            }
         );
         problems.add(format!("{place}.secrets"), what);
     }
@@ -155,7 +169,7 @@ fn values(
             Some(value) => {
                 values.insert(key.key.clone(), value.clone());
             }
-            None if key.required => {
+            None if key.required && !comes_with_the_sign_in(config, manifest, &key.key) => {
                 problems.add(
                     &place,
                     format!("'{}' is missing ({}). {}", key.key, key.label, key.help),
@@ -165,6 +179,11 @@ fn values(
         }
     }
     values
+}
+
+fn comes_with_the_sign_in(config: &ConnectionConfig, manifest: &Manifest, key: &str) -> bool {
+    let oauth = manifest.oauth.as_ref().filter(|_| config.oauth.is_some());
+    oauth.is_some_and(|oauth| oauth.values.iter().any(|value| value.config == key))
 }
 
 /// Requests go where the manifest asks for and to the URLs that were

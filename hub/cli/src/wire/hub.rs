@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::{Clock, Connector, Http, Store, StoreError};
+use concord_core::ports::{Clock, Connector, Http, Store, StoreError, Tokens};
+use concord_core::secret::SecretStore;
 use concord_core::state::ConnectionRow;
 use concord_core::{Manifest, manifest};
 use concord_engine::clock::SystemRng;
-use concord_engine::config::{Config, ConnectionConfig};
+use concord_engine::config::{Config, ConnectionConfig, GrantKind};
 use concord_engine::hub::{Connection, Options, Ways};
+use concord_engine::oauth::{Keeper, KeeperParts};
 use concord_engine::progress::Watch;
 use concord_engine::quota::ConnectionQuota;
 use concord_engine::tokens::StaticTokens;
@@ -24,6 +26,7 @@ use super::config::{self, ConfigError};
 use super::plugins::{self, Plugins};
 use super::rules::{self, Carried};
 use super::secrets;
+use super::sign_in;
 use super::unusable::Unusable;
 use super::vault::Vault;
 use super::while_claimed::WhileClaimed;
@@ -53,6 +56,8 @@ pub enum Reach {
 /// What the hub is built from.
 pub struct Parts {
     pub store: Arc<dyn Store>,
+    /// Where sign-ins are kept while they change.
+    pub secrets: Arc<dyn SecretStore>,
     pub vault: Vault,
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<dyn Watch>,
@@ -192,6 +197,7 @@ impl Wiring {
             }
         };
         let vault = &self.parts.vault;
+        let secret_store = &self.parts.secrets;
         let clock = Arc::clone(&self.parts.clock);
         let sharing = self.parts.options.sharing.as_ref();
         let limits = Limits {
@@ -199,32 +205,83 @@ impl Wiring {
             ..Limits::default()
         };
         let connect = || -> Result<Arc<dyn Connector>, String> {
-            let secrets =
-                secrets::read(row.id, &wish.secrets, vault).map_err(|error| error.to_string())?;
-            let tokens = StaticTokens::new(&blueprint.manifest.auth, &secrets)
-                .map_err(|error| error.to_string())?;
+            let while_claimed = |http: Arc<dyn Http>| -> Arc<dyn Http> {
+                match sharing {
+                    Some(sharing) => Arc::new(WhileClaimed::new(http, sharing.claim(row.id))),
+                    None => http,
+                }
+            };
+            let mut values = blueprint.values.clone();
+            let tokens: Arc<dyn Tokens> = match &blueprint.sign_in {
+                Some(plan) => {
+                    let grant = sign_in::grant(vault, row.id)?;
+                    if let Some(reason) =
+                        sign_in::missing(plan.by_itself(), grant.as_ref(), &row.name)
+                    {
+                        return Err(reason);
+                    }
+                    // What the admin says goes before what the vendor told.
+                    for (key, value) in grant.into_iter().flat_map(|grant| grant.values) {
+                        values.entry(key).or_insert(value);
+                    }
+                    let app = plan.app(row.id, &row.name, wish, vault);
+                    let http = plan.http(wish).map_err(|error| error.to_string())?;
+                    let keeper = Keeper::new(KeeperParts {
+                        app: app.map_err(|error| error.to_string())?,
+                        header: sign_in::header(&blueprint.manifest.auth),
+                        kept: vault.grant_of(row.id, Arc::clone(secret_store), Arc::clone(&clock)),
+                        transport: sign_in::transport(while_claimed(http)),
+                        clock: Arc::clone(&clock),
+                        rng: Arc::new(SystemRng::default()),
+                    });
+                    Arc::new(keeper.map_err(|error| error.to_string())?)
+                }
+                None => {
+                    let secrets = secrets::read(row.id, &wish.secrets, vault)
+                        .map_err(|error| error.to_string())?;
+                    let tokens = StaticTokens::new(&blueprint.manifest.auth, &secrets);
+                    Arc::new(tokens.map_err(|error| error.to_string())?)
+                }
+            };
             let tls = Tls::new(wish.network.ca.as_slice()).map_err(|error| error.to_string())?;
             let http = ConnectionHttp::new(&tls, blueprint.policy.clone(), None)
                 .map_err(|error| error.to_string())?;
-            let mut http: Arc<dyn Http> = Arc::new(http);
-            if let Some(sharing) = sharing {
-                http = Arc::new(WhileClaimed::new(http, sharing.claim(row.id)));
-            }
+            let http = while_claimed(Arc::new(http));
             let plugin = host
                 .load(&blueprint.path)
                 .map_err(|error| error.to_string())?;
             Ok(Arc::new(plugin.connect(Runtime {
                 connection: row.name.clone(),
-                config: blueprint.values.clone(),
+                config: values,
                 http,
                 quota: Arc::new(ConnectionQuota::new(&blueprint.quotas, Arc::clone(&clock))),
-                tokens: Arc::new(tokens),
+                tokens,
                 clock,
                 limits,
             })))
         };
         Ok(connect())
     }
+}
+
+/// Looks again at the sign-ins, one of which may have ended while a run used it.
+pub async fn look_at_sign_ins(hub: &mut Hub, vault: &Vault) -> Result<(), WireError> {
+    let config = config::stored(hub.store.as_ref()).await?;
+    for connection in &mut hub.connections {
+        let row = &mut connection.row;
+        let wish = config.connections.get(&row.name);
+        let Some(app) = wish.and_then(|wish| wish.oauth.as_ref()) else {
+            continue;
+        };
+        // Whatever else is the matter with it was told when the run began.
+        if row.held.is_none()
+            && let Ok(grant) = sign_in::grant(vault, row.id)
+        {
+            let by_itself = app.grant == GrantKind::ClientCredentials;
+            row.held = sign_in::missing(by_itself, grant.as_ref(), &row.name);
+        }
+    }
+    Ok(())
 }
 
 /// Nothing is known of its streams, so nothing of it runs.
@@ -237,6 +294,7 @@ fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: Strin
         family: String::new(),
         description: String::new(),
         auth: manifest::Auth::None,
+        oauth: None,
         config: Vec::new(),
         egress: manifest::EgressWish {
             hosts: Vec::new(),

@@ -14,6 +14,7 @@ pub mod right;
 pub mod rules;
 pub mod seal;
 pub mod secrets;
+pub mod sign_in;
 pub mod store;
 mod unusable;
 pub mod vault;

@@ -4,18 +4,19 @@
 //! name and key id are sealed along with it, so that one secret cannot be put in
 //! the place of another.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{Key as Sealing, KeyInit as _, XChaCha20Poly1305};
-use concord_core::ports::StoreError;
+use concord_core::ports::{Clock, StoreError};
 use concord_core::secret::{SealedSecret, Secret, SecretStore};
 use concord_core::{ConnectionId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyError, KeySource, Keyring};
+use super::sign_in::SealedGrant;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -66,6 +67,21 @@ impl Vault {
             rows: store.secrets().await?,
             source,
             ring: OnceLock::new(),
+        })
+    }
+
+    /// A connection's sign-in, read and kept with the same key.
+    pub fn grant_of(
+        &self,
+        connection: ConnectionId,
+        store: Arc<dyn SecretStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<SealedGrant> {
+        Arc::new(SealedGrant {
+            store,
+            source: self.source.clone(),
+            connection,
+            clock,
         })
     }
 

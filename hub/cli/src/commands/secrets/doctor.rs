@@ -7,7 +7,8 @@ use clap::Args;
 use concord_core::Timestamp;
 use concord_core::ports::Store as _;
 use concord_core::state::ConnectionRow;
-use concord_engine::config::{Config, SecretSource};
+use concord_engine::config::{Config, GrantKind, SecretSource};
+use concord_engine::oauth::GRANT;
 use serde::Serialize;
 
 use crate::exit::Ending;
@@ -15,7 +16,7 @@ use crate::invocation::Invocation;
 use crate::output::{section, table};
 use crate::wire::key::Key;
 use crate::wire::vault::Vault;
-use crate::wire::{config, secrets};
+use crate::wire::{config, secrets, sign_in};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -50,6 +51,7 @@ pub async fn run(cli: &Invocation) -> Result<Ending> {
     let connections = store.connections().await?;
     let vault = cli.vault(&store).await?;
     let mut secrets = wanted(&config, &connections, &vault);
+    secrets.extend(sign_ins(&config, &connections, &vault));
     secrets.extend(unwanted(&config, &connections, &vault));
     let found = Found {
         secrets,
@@ -88,6 +90,32 @@ fn wanted(config: &Config, connections: &[ConnectionRow], vault: &Vault) -> Vec<
     all
 }
 
+/// The sign-ins of connections that have an app.
+fn sign_ins(config: &Config, connections: &[ConnectionRow], vault: &Vault) -> Vec<Looked> {
+    let mut all = Vec::new();
+    for row in connections.iter().filter(|row| !row.removed) {
+        let wish = config.connections.get(&row.name);
+        let Some(app) = wish.and_then(|wish| wish.oauth.as_ref()) else {
+            continue;
+        };
+        let kept = vault.row(row.id, GRANT);
+        let by_itself = app.grant == GrantKind::ClientCredentials;
+        let problem = match sign_in::grant(vault, row.id) {
+            Ok(grant) => sign_in::missing(by_itself, grant.as_ref(), &row.name),
+            Err(problem) => Some(problem),
+        };
+        all.push(Looked {
+            connection: row.name.clone(),
+            secret: GRANT.to_owned(),
+            source: place(&SecretSource::Sealed),
+            key: kept.map(|kept| kept.key.clone()),
+            changed_at: kept.map(|kept| kept.changed_at),
+            problem,
+        });
+    }
+    all
+}
+
 /// What is sealed here and read by nobody.
 fn unwanted<'a>(
     config: &'a Config,
@@ -100,7 +128,8 @@ fn unwanted<'a>(
             .filter(|row| !row.removed)
             .and_then(|row| config.connections.get(&row.name));
         let source = wish.and_then(|wish| wish.secrets.get(&kept.name));
-        if source == Some(&SecretSource::Sealed) {
+        let is_sign_in = kept.name == GRANT && wish.is_some_and(|wish| wish.oauth.is_some());
+        if is_sign_in || source == Some(&SecretSource::Sealed) {
             return None;
         }
         let connection = row.map_or_else(String::new, |row| row.name.clone());

@@ -1,0 +1,181 @@
+//! `concord connection login`
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use concord_engine::oauth::{Begun, Grant, SignIn, SignInError, Standing};
+use concord_server::callback::Callback;
+use concord_store::SqlStore;
+use serde_json::json;
+use url::{Url, form_urlencoded};
+
+use super::signed::{self, Signed};
+use crate::exit::Ending;
+use crate::interrupt::told;
+use crate::invocation::Invocation;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord --key concord.key connection login crm
+  concord --key concord.key connection login crm --device
+  concord --key concord.key connection login crm --paste
+
+Opens the vendor's page in a browser and waits until it comes back. On a server
+without a browser: --device gives a code to enter on any machine, where the vendor
+knows that; otherwise open the address that is shown on any machine, agree there,
+and give the address that the browser ends at with --paste.
+
+What comes of it is sealed and kept in the database; the next sync goes on where it
+stopped.")]
+pub struct Arguments {
+    /// The connection's name
+    name: String,
+    /// Show a code that is entered at the vendor's page on any machine
+    #[arg(long, conflicts_with_all = ["paste", "no_browser"])]
+    device: bool,
+    /// Read the address that the browser ended at, in place of waiting for it
+    #[arg(long)]
+    paste: bool,
+    /// Show the address of the vendor's page without opening it
+    #[arg(long)]
+    no_browser: bool,
+    /// After how many minutes without an answer it ends
+    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    wait: u32,
+}
+
+pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
+    let store = cli.writing().await?;
+    let signed = signed::look(cli, &store, &arguments.name).await?;
+    if signed.plan.by_itself() {
+        bail!(
+            "'{}' signs in by itself with its client_secret: `concord connection check {0}` \
+             shows whether it can",
+            arguments.name
+        );
+    }
+    // Whoever has no key is not sent to a page first.
+    signed
+        .vault
+        .ring(|| "what comes of a sign-in is sealed".into())?;
+    let sign_in = SignIn::new(signed.app()?, signed.transport()?, Arc::clone(&cli.clock))?;
+    let grant = tokio::select! {
+        grant = person(cli, arguments, &signed, &sign_in) => grant?,
+        () = told() => return ended(cli),
+        () = cli.clock.sleep(Duration::from_secs(60 * u64::from(arguments.wait))) => {
+            bail!("nobody signed in within {} min: begin again", arguments.wait)
+        }
+    };
+    keep(cli, arguments, &signed, &store, &grant).await
+}
+
+fn ended(cli: &Invocation) -> Result<Ending> {
+    let document = json!({ "interrupted": true });
+    cli.output
+        .show(&document, |_| "nothing was changed".into())?;
+    Ok(Ending::Interrupted)
+}
+
+async fn person(
+    cli: &Invocation,
+    arguments: &Arguments,
+    signed: &Signed,
+    sign_in: &SignIn,
+) -> Result<Grant> {
+    if arguments.device {
+        return with_code(sign_in).await;
+    }
+    let begun = sign_in.begin()?;
+    if arguments.paste {
+        show_page(&begun);
+        let query = pasted().await?;
+        return Ok(sign_in.finish(begun, &query).await?);
+    }
+    let callback = Callback::open(signed.plan.redirect()).await?;
+    show_page(&begun);
+    if !arguments.no_browser && !cli.output.json && std::io::stdout().is_terminal() {
+        // A machine without one shows the address, which is enough.
+        let _ = open::that_detached(&begun.url);
+    }
+    in_browser(sign_in, begun, callback).await
+}
+
+async fn with_code(sign_in: &SignIn) -> Result<Grant> {
+    let code = sign_in.device().await?;
+    eprintln!("enter the code {} at {}", code.user_code(), code.page());
+    if let Some(page) = code.whole_page() {
+        eprintln!("or open {page}");
+    }
+    Ok(sign_in.entered(&code).await?)
+}
+
+/// On standard error, as every question to a person: the other has the result.
+fn show_page(begun: &Begun) {
+    eprintln!("agree at this page:\n{}", begun.url);
+}
+
+/// Waits for the browser that belongs to this sign-in; others are told so.
+async fn in_browser(sign_in: &SignIn, begun: Begun, mut callback: Callback) -> Result<Grant> {
+    let arrival = loop {
+        let arrival = callback.next().await?;
+        match SignIn::check(&begun, &arrival.query) {
+            Ok(()) => break arrival,
+            Err(error) => {
+                tracing::warn!("a browser came back, but {error}");
+                arrival.refuse(error.to_string());
+            }
+        }
+    };
+    let finished = sign_in.finish(begun, &arrival.query).await;
+    match &finished {
+        Ok(_) => arrival.accept("Signed in. This page can be closed."),
+        Err(error) => arrival.refuse(error.to_string()),
+    }
+    callback.close().await;
+    Ok(finished?)
+}
+
+/// The query of the address that a person pastes.
+async fn pasted() -> Result<BTreeMap<String, String>> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("\nthen paste the whole address that the browser ended at:");
+    }
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    let line = line.await?.context("the address was not read")?;
+    let url = Url::parse(line.trim()).map_err(|_| SignInError::NoCode)?;
+    let query = url.query().unwrap_or_default();
+    Ok(form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect())
+}
+
+async fn keep(
+    cli: &Invocation,
+    arguments: &Arguments,
+    signed: &Signed,
+    store: &Arc<SqlStore>,
+    grant: &Grant,
+) -> Result<Ending> {
+    signed.keep(cli, store, grant).await?;
+    let Arguments { name, .. } = arguments;
+    let until = match grant.standing() {
+        Standing::SignedIn { until, .. } => until,
+        Standing::NeedsSignIn { .. } => None,
+    };
+    let document = json!({ "connection": name, "signed_in": true, "until": until });
+    cli.output.show(&document, |_| {
+        let until = until.map_or_else(String::new, |until| {
+            format!("; the vendor wants a new sign-in by {until}")
+        });
+        format!("'{name}' is signed in{until}\nNext: `concord connection check {name}`")
+    })?;
+    Ok(Ending::Fine)
+}
