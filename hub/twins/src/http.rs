@@ -6,6 +6,10 @@ use serde::Serialize;
 /// shell there is one at a time.  It is no header of any vendor's.
 pub const IN_FLIGHT_HEADER: &str = "x-twin-in-flight";
 
+/// The shell says in this header by which scheme it was asked; without a shell it
+/// is `http`.  It is no header of any vendor's either.
+pub const SCHEME_HEADER: &str = "x-twin-scheme";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// In capitals: `GET`.
@@ -52,6 +56,24 @@ impl Request {
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// A request with a form-encoded body.
+    pub fn form(method: &str, target: &str, fields: &[(&str, &str)]) -> Self {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(fields);
+        let kind = "application/x-www-form-urlencoded";
+        Self {
+            headers: vec![("content-type".into(), kind.into())],
+            body: body.finish().into_bytes(),
+            ..Self::plain(method, target)
+        }
+    }
+
+    /// The address by which the twin was asked, without a path: `http://127.0.0.1:7101`.
+    pub fn origin(&self) -> String {
+        let scheme = self.header(SCHEME_HEADER).unwrap_or("http");
+        format!("{scheme}://{}", self.header("host").unwrap_or("localhost"))
     }
 
     /// Every value of a query parameter, decoded.

@@ -21,7 +21,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use concord_core::ports::Clock;
 use tokio::task::JoinHandle;
 
-use crate::http::IN_FLIGHT_HEADER;
+use crate::http::{IN_FLIGHT_HEADER, SCHEME_HEADER};
 use crate::tls::{CertificateError, test_certificate};
 use crate::{Request, Response, Twin};
 
@@ -74,6 +74,13 @@ impl Running {
     }
 }
 
+/// The shell as one of its ports sees it.
+#[derive(Clone)]
+struct Door {
+    shell: Arc<Shell>,
+    scheme: &'static str,
+}
+
 struct Shell {
     twin: Mutex<Box<dyn Twin>>,
     clock: Arc<dyn Clock>,
@@ -94,7 +101,12 @@ pub async fn serve(
         latency: options.latency,
         in_flight: AtomicUsize::new(0),
     });
-    let app = Router::new().fallback(answer).with_state(shell);
+    let app = |scheme| {
+        let shell = Arc::clone(&shell);
+        Router::new()
+            .fallback(answer)
+            .with_state(Door { shell, scheme })
+    };
     let handle = Handle::new();
     let mut tasks = Vec::new();
 
@@ -107,7 +119,7 @@ pub async fn serve(
         .map_err(port_error)?
         .acceptor(NoDelayAcceptor::new())
         .handle(handle.clone());
-    tasks.push(tokio::spawn(server.serve(app.clone().into_make_service())));
+    tasks.push(tokio::spawn(server.serve(app("http").into_make_service())));
 
     let mut https = None;
     if let Some(wish) = options.https {
@@ -128,7 +140,7 @@ pub async fn serve(
             })?
             .acceptor(acceptor)
             .handle(handle.clone());
-        tasks.push(tokio::spawn(server.serve(app.into_make_service())));
+        tasks.push(tokio::spawn(server.serve(app("https").into_make_service())));
         https = Some(address);
     }
     Ok(Running {
@@ -149,7 +161,8 @@ fn listen(port: u16) -> Result<(TcpListener, SocketAddr), ServeError> {
     open().map_err(|source| ServeError::Port { port, source })
 }
 
-async fn answer(State(shell): State<Arc<Shell>>, request: HttpRequest) -> HttpResponse {
+async fn answer(State(door): State<Door>, request: HttpRequest) -> HttpResponse {
+    let shell = &door.shell;
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return to_http(Response::empty(413));
@@ -160,7 +173,8 @@ async fn answer(State(shell): State<Arc<Shell>>, request: HttpRequest) -> HttpRe
         (name.as_str().to_owned(), value)
     });
     let mut headers: Vec<(String, String)> = sent.collect();
-    headers.retain(|(name, _)| name != IN_FLIGHT_HEADER);
+    headers.retain(|(name, _)| name != IN_FLIGHT_HEADER && name != SCHEME_HEADER);
+    headers.push((SCHEME_HEADER.to_owned(), door.scheme.to_owned()));
     headers.push((IN_FLIGHT_HEADER.to_owned(), in_flight.count.to_string()));
     let request = Request {
         method: head.method.as_str().to_owned(),
