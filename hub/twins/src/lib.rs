@@ -10,6 +10,7 @@ pub mod control;
 pub mod http;
 pub mod hubspot;
 pub mod mailchimp;
+pub mod oauth;
 pub mod people;
 pub mod serve;
 mod tls;
@@ -29,10 +30,11 @@ pub trait Twin: Send {
 }
 
 /// The names that [`by_name`] knows.
-pub const NAMES: &[&str] = &["hubspot", "mailchimp"];
+pub const NAMES: &[&str] = &["hubspot", "mailchimp", "oauth"];
 
 /// A twin by the vendor's name, with people of the data set: HubSpot knows the
-/// first side of them, Mailchimp the second.
+/// first side of them, Mailchimp the second.  `oauth` is an authorization server
+/// and knows nobody.
 pub fn by_name(name: &str, seed: u64, count: usize) -> Option<Box<dyn Twin>> {
     // The people became known when the data set says.
     let now = Timestamp(i64::MAX);
@@ -47,6 +49,7 @@ pub fn by_name(name: &str, seed: u64, count: usize) -> Option<Box<dyn Twin>> {
             account.add_people(now, &known_to(Side::Second, seed, count));
             Some(Box::new(account))
         }
+        "oauth" => Some(Box::new(oauth::OAuth::new(seed))),
         _ => None,
     }
 }
