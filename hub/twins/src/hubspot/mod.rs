@@ -10,6 +10,7 @@
 //! | behaviour | source |
 //! |---|---|
 //! | a token as `Authorization: Bearer`; 401 `INVALID_AUTHENTICATION` | HubSpot/hubspot-api-nodejs#432 |
+//! | OAuth: install link, tokens, introspection, expired tokens | see `oauth` |
 //! | error bodies `{status, message, correlationId, category, context, errors}` | reference, error handling |
 //! | values are text; `""` clears; unknown and read-only properties are refused; unknown ones in a read are ignored | reference, update a contact; SDK |
 //! | `Property values were not valid: [{isValid, message, error, name}]` with `PROPERTY_DOESNT_EXIST`, `INVALID_OPTION`, `INVALID_EMAIL`, `READ_ONLY_VALUE` | hubspot-net/HubSpot.NET#50, gitcoinco/code_fund_ads#479, gregorspan/csc-frodx#21 |
@@ -45,6 +46,7 @@ mod filter;
 mod index;
 mod limits;
 mod merge;
+mod oauth;
 mod ranked;
 mod read;
 mod record;
@@ -61,6 +63,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::control::{Actor, Control, Fate};
+use crate::oauth::AuthorizationServer;
 use crate::{Request, Response, Twin};
 use catalogue::NewProperty;
 use limits::Limits;
@@ -72,6 +75,9 @@ use write::NewRecord;
 /// Inputs of one batch call.
 const BATCH: usize = 100;
 
+/// The account's number, which HubSpot calls portal and hub.
+const ACCOUNT_ID: u64 = 4_242_424;
+
 /// An account of HubSpot.
 #[derive(Debug)]
 pub struct HubSpot {
@@ -79,6 +85,8 @@ pub struct HubSpot {
     companies: Objects,
     control: Control,
     limits: Limits,
+    /// Gives apps their tokens.
+    server: AuthorizationServer,
     /// The one token that is let in; none lets any in.
     token: Option<String>,
     answers: u64,
@@ -91,6 +99,7 @@ impl Default for HubSpot {
             companies: Objects::new(ObjectType::Companies, defaults::companies()),
             control: Control::default(),
             limits: Limits::default(),
+            server: oauth::server(),
             token: None,
             answers: 0,
         }
@@ -134,15 +143,12 @@ impl HubSpot {
     /// A request of a client: let in, within its limits, counted, carried out.
     fn api(&mut self, now: Timestamp, request: &Request) -> Response {
         let correlation_id = self.correlation_id();
-        if !self.lets_in(request) {
-            return Refusal::new(
-                401,
-                "INVALID_AUTHENTICATION",
-                "Authentication credentials not found. This API supports OAuth 2.0 authentication \
-                 and you can find more details at \
-                 https://developers.hubspot.com/docs/methods/auth/oauth-overview",
-            )
-            .answer(correlation_id);
+        if request.path.starts_with(oauth::PATH) {
+            let answer = self.oauth(now, request);
+            return answer.unwrap_or_else(|refusal| refusal.answer(correlation_id));
+        }
+        if let Err(refusal) = self.admit(now, request) {
+            return refusal.answer(correlation_id);
         }
         let mut headers = Vec::new();
         if self.control.limits {
@@ -159,20 +165,11 @@ impl HubSpot {
         answer
     }
 
-    fn lets_in(&self, request: &Request) -> bool {
-        let header = request.header("authorization").unwrap_or_default();
-        let token = header.strip_prefix("Bearer ").map(str::trim);
-        match (token, &self.token) {
-            (Some(given), Some(wanted)) => given == wanted,
-            (given, None) => given.is_some_and(|token| !token.is_empty()),
-            (None, Some(_)) => false,
-        }
-    }
-
     fn count_request(&mut self, request: &Request) {
         let reads = ["/search", "/batch/read"];
         let is_read = request.method == "GET" || reads.iter().any(|r| request.path.ends_with(r));
-        if !is_read {
+        let is_call = !request.path.starts_with(oauth::PATH);
+        if is_call && !is_read {
             self.control.writes.requests += 1;
         }
     }
@@ -342,7 +339,7 @@ fn account() -> Response {
     Response::json(
         200,
         &json!({
-            "portalId": 4_242_424,
+            "portalId": ACCOUNT_ID,
             "accountType": "DEVELOPER_TEST",
             "timeZone": "UTC",
             "companyCurrency": "EUR",

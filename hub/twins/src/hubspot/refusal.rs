@@ -44,6 +44,16 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(
+            401,
+            "INVALID_AUTHENTICATION",
+            "Authentication credentials not found. This API supports OAuth 2.0 authentication \
+             and you can find more details at \
+             https://developers.hubspot.com/docs/methods/auth/oauth-overview",
+        )
+    }
+
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new(400, "VALIDATION_ERROR", message)
     }

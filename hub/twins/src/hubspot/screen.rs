@@ -12,7 +12,8 @@
 //! | `POST /_twin/token {token}` | the only token that is let in; null lets any in |
 //! | `GET /_twin/dump/{type}` | `{results, archived}`: all records with all properties |
 //!
-//! The type is `contacts` where none is given.
+//! The type is `contacts` where none is given.  What OAuth needs of a person is in
+//! `oauth/screen.rs`.
 
 use concord_core::Timestamp;
 use serde::Deserialize;
@@ -76,6 +77,9 @@ impl HubSpot {
             let lag = self.control.lag;
             self.contacts.index.shorten(now, lag);
             self.companies.index.shorten(now, lag);
+            return answer;
+        }
+        if let Some(answer) = self.server.screen(now, request) {
             return answer;
         }
         let segments = request.segments();

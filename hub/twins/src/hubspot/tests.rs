@@ -6,6 +6,7 @@ mod batches;
 mod changes;
 mod merges;
 mod screens;
+mod tokens;
 
 use serde_json::{Value, json};
 

@@ -84,7 +84,7 @@ impl AuthorizationServer {
         let code = form.need("device_code")?;
         let device = self.devices.get_mut(code).ok_or(Refusal::UnknownCode)?;
         if device.client != client {
-            return Err(Refusal::OtherClient);
+            return Err(Refusal::UnknownCode);
         }
         if device.expires <= now {
             return Err(Refusal::ExpiredDevice);

@@ -84,6 +84,7 @@ pub enum Standing {
 /// A live token, as introspection tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
+    pub token: String,
     pub client: String,
     pub scope: String,
     pub issued: Timestamp,
@@ -375,6 +376,7 @@ impl Grants {
             return None;
         }
         Some(Seen {
+            token: token.to_owned(),
             client: grant.client.clone(),
             scope: scope.clone(),
             issued,

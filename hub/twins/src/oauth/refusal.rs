@@ -37,7 +37,7 @@ pub enum Refusal {
     WrongVerifier,
     #[error("the refresh token is invalid, expired or revoked")]
     DeadRefreshToken,
-    #[error("it was issued to another client")]
+    #[error("the token was issued to another client")]
     OtherClient,
 
     #[error("this client may not use this grant type")]

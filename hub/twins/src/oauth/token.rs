@@ -41,7 +41,7 @@ impl AuthorizationServer {
         let text = form.need("code")?;
         let code = self.codes.get_mut(text).ok_or(Refusal::UnknownCode)?;
         if code.client != client {
-            return Err(Refusal::OtherClient);
+            return Err(Refusal::UnknownCode);
         }
         if let Some(grant) = code.grant {
             // Somebody else has the code, so nobody may keep what came of it
