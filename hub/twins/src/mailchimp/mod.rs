@@ -10,6 +10,7 @@
 //! |---|---|
 //! | a member's address is the MD5 of the lower-case e-mail; e-mail and contact id are taken too | [ref] list-members |
 //! | HTTP Basic with any user name, or Bearer; 401 as problem+json | [docs] fundamentals, errors |
+//! | OAuth: authorization, tokens, metadata | see `oauth.rs` |
 //! | 10 simultaneous connections, 429 without any header; sometimes a bare 403 without JSON | [docs] errors, and public reports |
 //! | `count` is 10 and at most 1000; paging by `offset` over a moving set | [ref] list-members |
 //! | `since_last_changed` means after, not at; seconds | [ref] "changed after the set timeframe" |
@@ -33,7 +34,8 @@
 //!
 //! Beside what [`crate::control`] has for all twins, the control API knows
 //! `people`, `token`, `edit`, `create`, `delete`, `dump/members`,
-//! `unsubscribe`, `resubscribe` and `bounce`; see `screen.rs`.
+//! `unsubscribe`, `resubscribe` and `bounce`; see `screen.rs`, and `oauth/screen.rs`
+//! for what OAuth needs of a person.
 
 mod audience;
 mod batch;
@@ -43,6 +45,7 @@ mod input;
 mod listing;
 mod member;
 mod merge;
+mod oauth;
 mod problem;
 mod screen;
 mod select;
@@ -60,6 +63,7 @@ use serde_json::{Value, json};
 use crate::Twin;
 use crate::control::{Actor, Control, Fate};
 use crate::http::{IN_FLIGHT_HEADER, Request, Response};
+use crate::oauth::AuthorizationServer;
 
 use audience::Audience;
 use member::{Member, Seconds, Status, moment};
@@ -70,6 +74,9 @@ use write::Writer;
 /// The audience that the twin starts with.
 pub const LIST_ID: &str = "a1b2c3d4e5";
 
+/// The account that a key opens.
+const ACCOUNT_ID: &str = "8d3a3db4d97663a9074efcc16";
+
 /// When the account was opened: 2024-01-01T00:00:00Z.
 const OPENED: Seconds = 1_704_067_200;
 
@@ -79,6 +86,8 @@ const MOST_CONNECTIONS: u32 = 10;
 pub struct Mailchimp {
     lists: Vec<Audience>,
     control: Control,
+    /// Gives apps their tokens.
+    server: AuthorizationServer,
     /// The one key or token that is let in; none lets any in.
     token: Option<String>,
     /// Counts answers, so that each problem has an instance of its own and a
@@ -91,6 +100,7 @@ impl Default for Mailchimp {
         Self {
             lists: vec![Audience::new(LIST_ID, "Customers", OPENED)],
             control: Control::default(),
+            server: oauth::server(),
             token: None,
             answers: 0,
         }
@@ -100,13 +110,14 @@ impl Default for Mailchimp {
 impl Twin for Mailchimp {
     fn handle(&mut self, now: Timestamp, request: Request) -> Response {
         if request.path.starts_with("/_twin/") {
-            return match self.control.handle(&request) {
-                Some(answer) => answer,
-                None => self.screen(now, &request),
-            };
+            let answer = self.control.handle(&request);
+            let answer = answer.or_else(|| self.server.screen(now, &request));
+            return answer.unwrap_or_else(|| self.screen(now, &request));
         }
         self.answers += 1;
-        if let Err(problem) = self.admit(&request) {
+        if !request.path.starts_with(oauth::PATH)
+            && let Err(problem) = self.admit(now, &request)
+        {
             return self.refuse(&problem);
         }
         match self.control.fate(&request) {
@@ -121,7 +132,7 @@ impl Twin for Mailchimp {
 }
 
 impl Mailchimp {
-    fn admit(&self, request: &Request) -> Result<(), Problem> {
+    fn admit(&self, now: Timestamp, request: &Request) -> Result<(), Problem> {
         let in_flight = request
             .header(IN_FLIGHT_HEADER)
             .and_then(|n| n.parse::<u32>().ok());
@@ -138,11 +149,10 @@ impl Mailchimp {
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => basic_key(pair),
             _ => None,
         };
-        let key = key.filter(|key| !key.is_empty());
-        match (key, &self.token) {
-            (Some(_), None) => Ok(()),
-            (Some(given), Some(wanted)) if given == *wanted => Ok(()),
-            _ => Err(Problem::key_invalid()),
+        if key.is_some_and(|key| self.takes(now, &key)) {
+            Ok(())
+        } else {
+            Err(Problem::key_invalid())
         }
     }
 
@@ -166,6 +176,10 @@ impl Mailchimp {
     }
 
     fn call(&mut self, now: Timestamp, request: &Request) -> Response {
+        if request.path.starts_with(oauth::PATH) {
+            let answer = self.oauth(now, request);
+            return answer.unwrap_or_else(|problem| self.refuse(&problem));
+        }
         if request.method != "GET" {
             self.control.writes.requests += 1;
         }
@@ -202,7 +216,7 @@ impl Mailchimp {
             .filter(|member| member.status == Status::Subscribed)
             .count();
         json!({
-            "account_id": "8d3a3db4d97663a9074efcc16",
+            "account_id": ACCOUNT_ID,
             "login_id": "1001",
             "account_name": "Twin Company",
             "email": "twin@example.org",

@@ -5,6 +5,7 @@ mod consent;
 mod reading;
 mod refusing;
 mod screen;
+mod tokens;
 mod writing;
 
 use std::time::Duration;
