@@ -7,6 +7,7 @@
 //! which a test acts as a person would at the vendor's own screen.
 
 pub mod control;
+mod guard;
 pub mod http;
 pub mod hubspot;
 pub mod mailchimp;
@@ -17,6 +18,7 @@ mod tls;
 
 use concord_core::Timestamp;
 
+pub use guard::Guard;
 pub use http::{Request, Response};
 pub use serve::{HttpsOptions, Running, ServeError, ServeOptions, serve};
 pub use tls::CertificateError;
@@ -27,6 +29,21 @@ use people::{Side, known_to};
 pub trait Twin: Send {
     /// Answers one request at a moment that the caller chooses.
     fn handle(&mut self, now: Timestamp, request: Request) -> Response;
+
+    /// Whether a guard lets this request pass without a token: the control API,
+    /// and what a vendor has for those who have no token yet.
+    fn is_open(&self, request: &Request) -> bool {
+        request.path.starts_with("/_twin/")
+    }
+
+    /// The vendor's answer to a token that is missing or not good; without words
+    /// of its own, that of RFC 6750 section 3.1.
+    fn refuse_token(&mut self) -> Response {
+        let mut answer = Response::empty(401);
+        let challenge = "Bearer error=\"invalid_token\"".to_owned();
+        answer.headers.push(("www-authenticate".into(), challenge));
+        answer
+    }
 }
 
 /// The names that [`by_name`] knows.

@@ -1,13 +1,14 @@
 //! The shell: HTTP, and HTTPS for the clients that insist on it, on loopback.
 //!
-//! There is no logic here.  One mutex holds the twin, so calls are answered one
+//! There is no logic here, but for a guard that asks about tokens where one is
+//! wanted; see [`Guard`].  One mutex holds the twin, so calls are answered one
 //! after the other, as in a simulation.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +22,8 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use concord_core::ports::Clock;
 use tokio::task::JoinHandle;
 
+use crate::control::refused;
+use crate::guard::Guard;
 use crate::http::{IN_FLIGHT_HEADER, SCHEME_HEADER};
 use crate::tls::{CertificateError, test_certificate};
 use crate::{Request, Response, Twin};
@@ -35,6 +38,8 @@ pub struct ServeOptions {
     pub https: Option<HttpsOptions>,
     /// How long every answer is held back.
     pub latency: Duration,
+    /// Asks about every request's token before the twin sees it.
+    pub guard: Option<Guard>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +90,7 @@ struct Shell {
     twin: Mutex<Box<dyn Twin>>,
     clock: Arc<dyn Clock>,
     latency: Duration,
+    guard: Option<Guard>,
     /// Requests that have come in and are not answered yet.
     in_flight: AtomicUsize,
 }
@@ -99,6 +105,7 @@ pub async fn serve(
         twin: Mutex::new(twin),
         clock,
         latency: options.latency,
+        guard: options.guard,
         in_flight: AtomicUsize::new(0),
     });
     let app = |scheme| {
@@ -186,13 +193,33 @@ async fn answer(State(door): State<Door>, request: HttpRequest) -> HttpResponse 
     if !shell.latency.is_zero() {
         shell.clock.sleep(shell.latency).await;
     }
+    if let Some(refusal) = shell.stop_at_the_guard(&request).await {
+        return to_http(refusal);
+    }
     let now = shell.clock.now();
-    let response = {
-        // A twin that panicked in one call is still a value that can answer the next.
-        let mut twin = shell.twin.lock().unwrap_or_else(PoisonError::into_inner);
-        twin.handle(now, request)
-    };
+    let response = shell.twin().handle(now, request);
     to_http(response)
+}
+
+impl Shell {
+    /// A twin that panicked in one call is still a value that can answer the next.
+    fn twin(&self) -> MutexGuard<'_, Box<dyn Twin>> {
+        self.twin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a request whose token is not good, or cannot be asked about.
+    async fn stop_at_the_guard(&self, request: &Request) -> Option<Response> {
+        let guard = self.guard.as_ref()?;
+        let is_open = self.twin().is_open(request);
+        if is_open {
+            return None;
+        }
+        match guard.admits(request).await {
+            Ok(true) => None,
+            Ok(false) => Some(self.twin().refuse_token()),
+            Err(problem) => Some(refused(503, &problem.to_string())),
+        }
+    }
 }
 
 /// Counts one request until it is answered or its client has gone.

@@ -123,6 +123,17 @@ impl Twin for HubSpot {
         let answer = self.api(now, &request);
         if lost { Response::lost() } else { answer }
     }
+
+    fn is_open(&self, request: &Request) -> bool {
+        ["/_twin/", oauth::PATH]
+            .iter()
+            .any(|path| request.path.starts_with(path))
+    }
+
+    fn refuse_token(&mut self) -> Response {
+        let correlation_id = self.correlation_id();
+        Refusal::unauthenticated().answer(correlation_id)
+    }
 }
 
 impl HubSpot {

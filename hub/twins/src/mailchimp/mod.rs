@@ -129,6 +129,17 @@ impl Twin for Mailchimp {
             Fate::Refused(answer) => self.vendor_failure(answer),
         }
     }
+
+    fn is_open(&self, request: &Request) -> bool {
+        ["/_twin/", oauth::PATH]
+            .iter()
+            .any(|path| request.path.starts_with(path))
+    }
+
+    fn refuse_token(&mut self) -> Response {
+        self.answers += 1;
+        self.refuse(&Problem::key_invalid())
+    }
 }
 
 impl Mailchimp {

@@ -1,5 +1,7 @@
 //! `concord twin`
 
+mod guard;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +16,21 @@ use crate::exit::Ending;
 use crate::interrupt::told;
 use crate::invocation::Invocation;
 
+use guard::GuardArguments;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   concord twin hubspot --port 7101
   concord twin mailchimp --port 7102 --people 500 --seed 7
+  concord twin oauth --port 7103
+  concord twin hubspot --introspect http://127.0.0.1:7103/introspect \\
+    --introspect-client concord --introspect-secret-env TWIN_SECRET
 
-Answers on loopback until Ctrl-C, takes any token, and forgets everything when
-it ends. Below /_twin/ it does what a person would at the vendor's own screen.")]
+Answers on loopback until Ctrl-C and forgets everything when it ends. It takes
+any token that is none of its own OAuth server, unless --introspect names
+another server that knows better; 'oauth' is such a server. Below /_twin/ a twin
+does what a person would at the vendor's own screen.")]
 pub struct Arguments {
     /// Whose API it stands in for
     #[arg(value_parser = PossibleValuesParser::new(NAMES))]
@@ -47,6 +56,8 @@ pub struct Arguments {
     /// How long every answer is held back
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     latency: u64,
+    #[command(flatten)]
+    guard: GuardArguments,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
@@ -66,6 +77,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         port: arguments.port,
         https: https.map(|(port, ca_file)| HttpsOptions { port, ca_file }),
         latency: Duration::from_millis(arguments.latency),
+        guard: arguments.guard.guard()?,
     };
     let running = serve(twin, options, Arc::clone(&cli.clock)).await?;
     let http = format!("http://{}", running.http);
