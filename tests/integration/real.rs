@@ -14,10 +14,19 @@ mod python;
 mod radicale;
 mod tryton;
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use radicale::Radicale;
 use tryton::Tryton;
+
+/// The files of a system below `tests/real`.
+fn files(system: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("real")
+        .join(system)
+}
 
 #[test]
 #[ignore = "installs and starts Radicale: cargo xtask test --real"]

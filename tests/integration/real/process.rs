@@ -1,10 +1,11 @@
-//! A server of somebody else's as a child process on loopback.
+//! Somebody else's programs as child processes: one that runs to its end, and a
+//! server on loopback.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 /// How long a server may take to its first answer: this many waits of `WAIT`.
@@ -37,6 +38,23 @@ pub fn step(what: &str, problem: impl ToString) -> Failed {
         what: what.to_owned(),
         problem: problem.to_string(),
     }
+}
+
+/// Runs to the end; a failure carries what was said on the error stream.
+pub fn run(what: &str, command: &mut Command) -> Result<Output, Failed> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| step(what, error))?;
+    good(what, output)
+}
+
+pub fn good(what: &str, output: Output) -> Result<Output, Failed> {
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(step(what, format!("{}: {}", output.status, said.trim())))
 }
 
 /// A port that nobody listens on now.

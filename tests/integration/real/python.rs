@@ -1,20 +1,14 @@
 //! Scripts in which somebody else's client does what a person would do.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::process::{Failed, step};
+use super::files;
+use super::process::{Failed, good, step};
 use crate::venv;
-
-/// The files of a system below `tests/real`.
-pub fn files(system: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("real")
-        .join(system)
-}
 
 /// An environment with exactly the packages of the system's
 /// `requirements.txt`.
@@ -69,21 +63,4 @@ impl Python {
         let output = good(&what, child.wait_with_output().map_err(failed)?)?;
         serde_json::from_slice(&output.stdout).map_err(|error| step(&what, error))
     }
-}
-
-/// Runs to the end; a failure carries what was said on the error stream.
-pub fn run(what: &str, command: &mut Command) -> Result<Output, Failed> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| step(what, error))?;
-    good(what, output)
-}
-
-fn good(what: &str, output: Output) -> Result<Output, Failed> {
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(step(what, format!("{}: {}", output.status, said.trim())))
 }

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use super::process::{Failed, Server, free_port, step};
-use super::python::{Python, files, run};
+use super::files;
+use super::process::{Failed, Server, free_port, run, step};
+use super::python::Python;
 
 pub const USER: &str = "admin";
 pub const PASSWORD: &str = "a-password-of-the-test";
