@@ -5,13 +5,17 @@
 
 mod agreement;
 mod bed;
+mod browser;
 mod conformance;
 mod hubs;
+mod node;
+mod oidc;
 mod process;
 mod program;
 mod proxy;
 mod python;
 mod radicale;
+mod sign_in;
 mod tryton;
 
 use std::path::{Path, PathBuf};

@@ -41,6 +41,19 @@ pub(crate) const PYTHON: &[Prerequisite] = &[Prerequisite {
     install: "apt-get install --no-install-recommends python3 python3-venv",
 }];
 
+/// What systems written in JavaScript need; `URL.parse` is younger than the
+/// Node.js of Debian 12.
+pub(crate) const NODE: &[Prerequisite] = &[Prerequisite {
+    what: "Node.js 20.19 or later with npm",
+    probe: &[
+        "sh",
+        "-c",
+        "node --eval \"URL.parse('http://127.0.0.1/')\" && npm --version",
+    ],
+    install: "apt-get install --no-install-recommends nodejs npm \
+              (Debian 13 or later; elsewhere as nodejs.org/en/download says)",
+}];
+
 /// The database that the tests run on besides SQLite.  Debian keeps its programs
 /// out of the search path.
 pub(crate) const POSTGRES: &[Prerequisite] = &[Prerequisite {

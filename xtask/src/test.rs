@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 
-use crate::prerequisites::{self, BUILD, CHECKS, POSTGRES, PYTHON};
+use crate::prerequisites::{self, BUILD, CHECKS, NODE, POSTGRES, PYTHON};
 use crate::workspace::Workspace;
 use crate::{plugins, run, sim};
 
@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut wanted: Vec<_> = BUILD.iter().chain(CHECKS).chain(POSTGRES).collect();
     if arguments.real || arguments.clients {
         wanted.extend(PYTHON);
+    }
+    if arguments.real {
+        wanted.extend(NODE);
     }
     prerequisites::check(&wanted)?;
     let workspace = Workspace::read()?;

@@ -17,6 +17,11 @@ const WAIT: Duration = Duration::from_millis(100);
 pub enum Failed {
     #[error("python3 with its venv module is needed: apt-get install python3 python3-venv")]
     NoPython,
+    #[error(
+        "Node.js 20.19 or later with npm is needed: apt-get install nodejs npm \
+         (Debian 13 or later; elsewhere as nodejs.org/en/download says)"
+    )]
+    NoNode,
     #[error("{what} failed: {problem}")]
     Step { what: String, problem: String },
     #[error("{name} ended before it answered; the end of {log}:\n{tail}")]
