@@ -2,6 +2,8 @@
 
 use concord_sdk::prelude::*;
 
+use crate::memory;
+
 fn wish(host: &dyn Host) -> Result<String, Fault> {
     host.config_or_fault("misbehave")
 }
@@ -107,6 +109,11 @@ pub(crate) fn network(host: &dyn Host) -> Result<String, Fault> {
                 answer = said(host.send(get()));
             }
             answer
+        }
+        "search-memory" => {
+            let answer = said(host.send(get()));
+            let found = memory::holds(&host.config_or_fault("needle")?);
+            format!("{}: {found}", answer.len())
         }
         "leak-log" => {
             let secret = learn(host, get());

@@ -4,6 +4,7 @@
 //! holds against all of them.
 
 mod behaviour;
+mod memory;
 
 use concord_sdk::prelude::*;
 

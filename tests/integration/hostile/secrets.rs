@@ -102,6 +102,36 @@ async fn urls_and_bodies_carry_a_secret_nowhere() {
     }
 }
 
+/// Each letter followed by a dot.
+fn dotted(text: &str) -> String {
+    text.chars().flat_map(|letter| [letter, '.']).collect()
+}
+
+/// The guest looks through all of its memory after a request that the host added
+/// the canary to; the system answers with something else that is found there.
+#[tokio::test]
+async fn the_memory_of_a_guest_holds_no_secret() {
+    let server = Server::start(|_| ok("a-word-of-the-system")).await;
+    let found = async |needle: &str| {
+        let search = connection("search-memory", &server).config("needle", dotted(needle));
+        search.check().await.unwrap()
+    };
+    assert!(found("a-word-of-the-system").await.ends_with("true"));
+    assert!(found("a-word-of-nobody").await.ends_with("false"));
+    for needle in [CANARY, PIECE, "canary%2F7d1e"] {
+        let said = found(needle).await;
+        assert!(said.ends_with("false"), "{needle} is in memory");
+    }
+    for start in 0..3 {
+        let text = [&b"..."[..start], CANARY.as_bytes()].concat();
+        let coded = STANDARD.encode(text);
+        let said = found(&coded[4..16]).await;
+        assert!(said.ends_with("false"), "{coded} is in memory");
+    }
+    let seen = server.seen();
+    assert!(seen.len() == 8 && seen.iter().all(|request| request.contains(CANARY)));
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
