@@ -18,7 +18,9 @@ pub struct FieldFault {
 pub enum Fault {
     #[error("the access token is no longer accepted: {0}")]
     AuthExpired(String),
-    #[error("the sign-in is no longer valid: {0}; give the connection a valid secret")]
+    #[error(
+        "the sign-in is no longer valid: {0}; give the connection a valid secret, or sign in again"
+    )]
     AuthRevoked(String),
     #[error("this account may not do that: {0}")]
     Forbidden(String),

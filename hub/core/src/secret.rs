@@ -53,8 +53,13 @@ pub struct Kept {
 
 /// A secret could not be read or kept; the message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct KeepError(pub String);
+pub enum KeepError {
+    /// There is no key, or not the right one.
+    #[error("{0}")]
+    Key(String),
+    #[error("{0}")]
+    Store(String),
+}
 
 /// One secret of one connection that changes while hubs run.  Whoever is behind it
 /// has the key.

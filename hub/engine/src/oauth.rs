@@ -7,7 +7,9 @@
 
 mod answer;
 mod app;
+mod asking;
 mod grant;
+mod hidden;
 mod keeper;
 mod sign_in;
 mod transport;

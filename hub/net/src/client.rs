@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use crate::redirect::{self, BODY_HEADERS};
 use crate::resolver::{self, GuardedResolver, RefusedAddress};
-use crate::{EgressPolicy, NetError, Tls};
+use crate::{EgressPolicy, NetError, Proxy, Tls};
 
 /// Name, TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ struct Hop {
 }
 
 impl ConnectionHttp {
-    /// `proxy` is the admin's, as a URL.  The environment's is not looked at.
-    pub fn new(tls: &Tls, policy: EgressPolicy, proxy: Option<&str>) -> Result<Self, NetError> {
+    /// `proxy` is the admin's.  The environment's is not looked at.
+    pub fn new(tls: &Tls, policy: EgressPolicy, proxy: Option<&Proxy>) -> Result<Self, NetError> {
         let policy = Arc::new(policy);
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls.config())
@@ -49,15 +49,9 @@ impl ConnectionHttp {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT);
         let mut proxy_host = None;
-        if let Some(text) = proxy {
-            let wrong = |problem: String| NetError::Proxy {
-                proxy: text.to_owned(),
-                problem,
-            };
-            let url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
-            proxy_host = url.host_str().map(str::to_owned);
-            let proxy = reqwest::Proxy::all(url).map_err(|error| wrong(error.to_string()))?;
-            builder = builder.proxy(proxy);
+        if let Some(proxy) = proxy {
+            proxy_host = proxy.url.host_str().map(str::to_owned);
+            builder = builder.proxy(proxy.for_client()?);
         }
         let client = builder
             .dns_resolver(GuardedResolver {

@@ -10,8 +10,8 @@ pub enum NetError {
         "'{rule}' does not say where requests may go: {problem}; write a host name, *.example.com or a URL"
     )]
     Rule { rule: String, problem: String },
-    #[error("the proxy '{proxy}' cannot be used: {problem}; write http://host:port")]
-    Proxy { proxy: String, problem: String },
+    #[error("the proxy cannot be used: {problem}; write http://host:port")]
+    Proxy { problem: String },
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }

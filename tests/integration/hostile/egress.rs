@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::{Http, HttpError, HttpRequest};
-use concord_net::{ConnectionHttp, EgressPolicy, Tls};
+use concord_core::ports::{Http, HttpError, HttpRequest, Secret};
+use concord_net::{ConnectionHttp, EgressPolicy, Proxy, Tls};
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
@@ -314,7 +314,8 @@ async fn a_proxy_is_no_way_around_the_policy() {
             allow_private,
         };
         let tls = Tls::new(&[]).unwrap();
-        let http = ConnectionHttp::new(&tls, policy, Some(&proxy.url(""))).unwrap();
+        let given = Proxy::new(&proxy.url(""), None).unwrap();
+        let http = ConnectionHttp::new(&tls, policy, Some(&given)).unwrap();
         match http.send(request(url)).await {
             Ok(response) => assert!(through && response.body == b"through the proxy", "{url}"),
             Err(HttpError::Denied(_)) => assert!(!through, "{url}"),
@@ -322,4 +323,23 @@ async fn a_proxy_is_no_way_around_the_policy() {
         }
     }
     assert_eq!(proxy.seen().len(), 1);
+}
+
+/// RFC 9110 §11.7: the proxy is told, and the system behind it is not the one who
+/// asked.
+#[tokio::test]
+async fn a_proxy_that_asks_for_a_password_gets_it() {
+    let proxy = Server::start(|_| ok("through the proxy")).await;
+    let policy = EgressPolicy {
+        hosts: vec!["http://192.168.77.77/".parse().unwrap()],
+        allow_private: true,
+    };
+    // RFC 7617 §2 gives this pair and its encoding.
+    let credentials = (Secret::new("Aladdin"), Secret::new("open sesame"));
+    let given = Proxy::new(&proxy.url(""), Some(credentials)).unwrap();
+    let http = ConnectionHttp::new(&Tls::new(&[]).unwrap(), policy, Some(&given)).unwrap();
+    http.send(request("http://192.168.77.77/")).await.unwrap();
+    let seen = proxy.seen().concat().to_ascii_lowercase();
+    let header = "proxy-authorization: basic qwxhzgrpbjpvcgvuihnlc2ftzq==";
+    assert!(seen.contains(header), "{seen}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use concord_core::Manifest;
+use concord_core::manifest::OAuth;
 use concord_engine::config::Config;
 use concord_host::{Inspected, inspect_file};
 use concord_sync::mapping::Mapping;
@@ -153,6 +154,16 @@ fn lenses(inspected: &Inspected) -> Result<Vec<[String; 4]>> {
     Ok(rows.collect())
 }
 
+fn ways_to_sign_in(oauth: &OAuth) -> Vec<String> {
+    let browser = oauth.authorize_url.iter();
+    let code = oauth.device_url.iter();
+    browser
+        .map(|url| format!("in a browser, at {url}"))
+        .chain(code.map(|url| format!("with a code, from {url}")))
+        .chain((!oauth.scopes.is_empty()).then(|| format!("scopes: {}", oauth.scopes.join(" "))))
+        .collect()
+}
+
 fn words(manifest: &Manifest, lenses: &[[String; 4]]) -> String {
     let mut text = format!(
         "{} {} ({}), contract {}\n{}\n",
@@ -174,6 +185,9 @@ fn words(manifest: &Manifest, lenses: &[[String; 4]]) -> String {
         .map(|name| (*name).to_owned())
         .collect();
     text += &section("Secrets:", &secrets);
+    if let Some(oauth) = &manifest.oauth {
+        text += &section("Or an app of yours, with OAuth:", &ways_to_sign_in(oauth));
+    }
     let mut hosts = manifest.egress.hosts.clone();
     hosts.extend(
         manifest

@@ -134,9 +134,11 @@ async fn with_right(
     };
     let vault = cli.vault(store).await?;
     hub::look_at_sign_ins(&mut hub, &vault).await?;
-    right
-        .once(async || note_held(store.as_ref(), &hub).await)
-        .await?;
+    // The run is through and its right may be another's by now.
+    let noted = right.once(async || note_held(store.as_ref(), &hub).await);
+    if let Err(error) = noted.await {
+        tracing::warn!("the next sync will write down what stopped this one: {error:#}");
+    }
     let plan = if arguments.dry_run {
         Some(hub.plan().await?)
     } else {

@@ -29,7 +29,8 @@ pub struct Arguments {
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
-    let store = cli.reading().await?;
+    // A token may have to be renewed on the way, and is kept.
+    let store = cli.writing().await?;
     let hub = cli.hub(store, Reach::Systems, String::new()).await?;
     let verified = hub.verify(arguments.connection.as_deref()).await;
     cli.watch.finish();

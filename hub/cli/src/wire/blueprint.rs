@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use concord_core::{Manifest, StreamName, manifest};
 use concord_engine::config::{ConnectionConfig, Direction, StreamConfig};
 use concord_engine::hub::Stream;
-use concord_net::{EgressPolicy, HostRule};
+use concord_net::{EgressPolicy, HostRule, Proxy};
 use concord_sync::delete::DeleteMode;
 use concord_sync::mapping::{Mapping, StreamMapping, expected};
 use concord_sync::schemas::Schemas;
@@ -17,6 +17,7 @@ use concord_sync::schemas::Schemas;
 use super::plugins::Found;
 use super::problem::Problems;
 use super::sign_in::{self, CLIENT_SECRET, SignInPlan};
+use super::way_out::PROXY_SECRETS;
 
 pub struct Blueprint {
     /// The component's file.
@@ -81,10 +82,25 @@ fn check_secrets(
     problems: &mut Problems,
 ) {
     // Whoever signs in gets the token; the app may have a secret of its own.
-    let (wanted, possible): (&[&str], &[&str]) = match &config.oauth {
-        Some(_) => (&[], &[CLIENT_SECRET]),
-        None => (manifest.auth.secrets(), manifest.auth.secrets()),
+    let (mut wanted, mut possible) = match &config.oauth {
+        Some(_) => (Vec::new(), vec![CLIENT_SECRET]),
+        None => (
+            manifest.auth.secrets().to_vec(),
+            manifest.auth.secrets().to_vec(),
+        ),
     };
+    if let Some(proxy) = &config.network.proxy {
+        if let Err(error) = Proxy::new(proxy, None) {
+            problems.add(format!("{place}.network.proxy"), error);
+        }
+        possible.extend(PROXY_SECRETS);
+        if PROXY_SECRETS
+            .iter()
+            .any(|name| config.secrets.contains_key(*name))
+        {
+            wanted.extend(PROXY_SECRETS);
+        }
+    }
     for name in config
         .secrets
         .keys()
@@ -93,7 +109,7 @@ fn check_secrets(
         let what = format!(
             "{} takes no secret '{name}'; {}",
             manifest.name,
-            expected(name, possible)
+            expected(name, &possible)
         );
         problems.add(format!("{place}.secrets"), what);
     }
@@ -471,6 +487,29 @@ secrets: { token: { env: TOKEN } }
     }
 
     #[test]
+    fn a_proxy_may_have_secrets_of_its_own() {
+        let draw = |network: &str, secrets: &str| {
+            let text = format!(
+                "connector: toy\nconfig: {{ base_url: 'http://127.0.0.1:1' }}\n\
+                 network: {{ proxy: '{network}' }}\n\
+                 secrets: {{ token: {{ env: T }}{secrets} }}"
+            );
+            draw_toy(&text).err().map(|problems| problems.to_string())
+        };
+        let proxy = "http://proxy.example.com:3128";
+        assert_eq!(draw(proxy, ""), None);
+        let both = ", proxy_username: { env: U }, proxy_password: sealed";
+        assert_eq!(draw(proxy, both), None);
+        let one = draw(proxy, ", proxy_username: { env: U }").unwrap();
+        assert!(one.contains("'proxy_password'"), "{one}");
+        let open = draw("http://ann:s3cret@proxy.example.com", "").unwrap();
+        assert!(
+            open.contains("network.proxy") && !open.contains("s3cret"),
+            "{open}"
+        );
+    }
+
+    #[test]
     fn keys_and_secrets_are_those_of_the_manifest() {
         let text = "
 connector: toy
@@ -487,5 +526,72 @@ secrets: { tokn: { env: T } }
         ] {
             assert!(problems.contains(part), "{part}: {problems}");
         }
+    }
+
+    /// A vendor with a host per account, which it tells with the token.
+    const SIGNED_IN: &str = r#"
+        [oauth]
+        authorize-url = "https://{region}.login.toy.example/authorize"
+        token-url = "https://{region}.login.toy.example/token"
+        values = [{ from = "token", name = "instance_url", config = "base_url" }]
+    "#;
+
+    fn draw_signed_in(config: &str) -> Result<Blueprint, Problems> {
+        let region = "config = [\n{ key = \"region\", label = \"Region\", default = \"eu\" },\n";
+        let (before, streams) = MANIFEST.split_once("[[streams]]").unwrap();
+        let before = before.replace("config = [\n", region);
+        let manifest = format!("{before}{SIGNED_IN}[[streams]]{streams}");
+        let found = Found {
+            path: "toy.wasm".into(),
+            inspected: Inspected {
+                manifest: Manifest::parse(&manifest).unwrap(),
+                mapping: Some(MAPPING.into()),
+            },
+        };
+        let config: ConnectionConfig = serde_saphyr::from_str(config).unwrap();
+        draw("connections.crm", &config, &found, &schemas::builtin())
+    }
+
+    #[test]
+    fn an_app_takes_the_place_of_the_token_and_of_what_comes_with_it() {
+        let app = "connector: toy\noauth: { client-id: a }\n";
+        let drawn = draw_signed_in(app).ok().unwrap();
+        // `base_url` comes with the sign-in.
+        assert!(!drawn.values.contains_key("base_url"));
+        assert_eq!(
+            drawn.sign_in.unwrap().redirect(),
+            "http://127.0.0.1:8497/callback"
+        );
+        let secret = format!("{app}secrets: {{ client_secret: sealed }}");
+        assert!(draw_signed_in(&secret).is_ok());
+        let refused = |config: &str, parts: &[&str]| {
+            let problems = draw_signed_in(config).err().unwrap().to_string();
+            for part in parts {
+                assert!(problems.contains(part), "{problems}");
+            }
+        };
+        let token = format!("{app}secrets: {{ token: sealed }}");
+        refused(&token, &["takes no secret 'token'", "client_secret"]);
+        refused(
+            "connector: toy",
+            &["needs the secret 'token'", "under 'oauth'", "'base_url'"],
+        );
+        let own = "connector: toy\noauth: { client-id: a, token-url: 'https://{shop}.example/t' }";
+        refused(own, &["connections.crm.oauth", "'shop'"]);
+        let back = "connector: toy\noauth: { client-id: a, redirect-uri: 'localhost:80' }";
+        assert!(draw_signed_in(back).is_ok(), "a scheme of its own is a URL");
+        let back = "connector: toy\noauth: { client-id: a, redirect-uri: '/callback' }";
+        refused(back, &["connections.crm.oauth", "'/callback' is no URL"]);
+        let astray = "connector: toy\noauth: { client-id: a, token-url: 'ftp://example.com/t' }";
+        refused(astray, &["only http and https"]);
+        // A system without OAuth.
+        let problems = draw_toy(&format!("{FINE}oauth: {{ client-id: a }}"))
+            .err()
+            .unwrap();
+        assert!(
+            problems
+                .to_string()
+                .contains("is not signed in to with OAuth")
+        );
     }
 }

@@ -18,7 +18,6 @@ use concord_engine::quota::ConnectionQuota;
 use concord_engine::tokens::StaticTokens;
 use concord_engine::{EngineError, Hub};
 use concord_host::{Host, HostError, HostOptions, Limits, Runtime};
-use concord_net::{ConnectionHttp, Tls};
 use concord_sync::schemas::{self, AddFieldError, Schemas};
 
 use super::blueprint::{self, Blueprint};
@@ -29,6 +28,7 @@ use super::secrets;
 use super::sign_in;
 use super::unusable::Unusable;
 use super::vault::Vault;
+use super::way_out;
 use super::while_claimed::WhileClaimed;
 
 #[derive(Debug, thiserror::Error)]
@@ -225,12 +225,13 @@ impl Wiring {
                         values.entry(key).or_insert(value);
                     }
                     let app = plan.app(row.id, &row.name, wish, vault);
-                    let http = plan.http(wish).map_err(|error| error.to_string())?;
+                    let http = plan.http(row.id, wish, vault);
+                    let http = http.map_err(|error| error.to_string())?;
                     let keeper = Keeper::new(KeeperParts {
                         app: app.map_err(|error| error.to_string())?,
                         header: sign_in::header(&blueprint.manifest.auth),
                         kept: vault.grant_of(row.id, Arc::clone(secret_store), Arc::clone(&clock)),
-                        transport: sign_in::transport(while_claimed(http)),
+                        transport: sign_in::transport(while_claimed(http), limits.http_timeout),
                         clock: Arc::clone(&clock),
                         rng: Arc::new(SystemRng::default()),
                     });
@@ -243,10 +244,8 @@ impl Wiring {
                     Arc::new(tokens.map_err(|error| error.to_string())?)
                 }
             };
-            let tls = Tls::new(wish.network.ca.as_slice()).map_err(|error| error.to_string())?;
-            let http = ConnectionHttp::new(&tls, blueprint.policy.clone(), None)
-                .map_err(|error| error.to_string())?;
-            let http = while_claimed(Arc::new(http));
+            let http = way_out::open(row.id, wish, blueprint.policy.clone(), vault);
+            let http = while_claimed(http.map_err(|error| error.to_string())?);
             let plugin = host
                 .load(&blueprint.path)
                 .map_err(|error| error.to_string())?;

@@ -18,6 +18,7 @@ pub mod sign_in;
 pub mod store;
 mod unusable;
 pub mod vault;
+mod way_out;
 mod while_claimed;
 
 pub use problem::Problems;

@@ -10,14 +10,16 @@ use concord_core::manifest::{self, Manifest, OAuth, filled};
 use concord_core::ports::{Clock, Http, Secret};
 use concord_core::secret::{KeepError, Kept, KeptSecret, SealedSecret, SecretStore};
 use concord_core::{ConnectionId, Timestamp};
-use concord_engine::config::{ConnectionConfig, GrantKind, OAuthConfig};
+use concord_engine::config::{ConnectionConfig, GrantKind};
 use concord_engine::oauth::{App, Endpoints, GRANT, Grant, Standing, Transport};
-use concord_net::{ConnectionHttp, EgressPolicy, HostRule, NetError, Tls};
+use concord_net::{EgressPolicy, HostRule};
+use url::Url;
 
 use super::key::KeySource;
 use super::problem::Problems;
 use super::secrets::{self, SecretError};
 use super::vault::{Vault, VaultError};
+use super::way_out::{self, WayOutError};
 
 /// Where a browser comes back to unless the admin says otherwise.  RFC 8252 §8.3
 /// prefers the address to the name `localhost`.
@@ -85,23 +87,19 @@ pub fn plan(
         redirect: wish.redirect_uri.clone().unwrap_or_else(|| REDIRECT.into()),
     };
     let policy = servers(&place, config, &endpoints, problems);
-    Some(planned(wish, oauth, endpoints, policy))
-}
-
-fn planned(
-    wish: &OAuthConfig,
-    oauth: &OAuth,
-    endpoints: Endpoints,
-    policy: EgressPolicy,
-) -> SignInPlan {
-    SignInPlan {
+    for url in endpoints.authorize.iter().chain([&endpoints.redirect]) {
+        if let Err(error) = Url::parse(url) {
+            problems.add(&place, format!("'{url}' is no URL: {error}"));
+        }
+    }
+    Some(SignInPlan {
         client_id: wish.client_id.clone(),
         endpoints,
         scopes: wish.scopes.clone().unwrap_or_else(|| oauth.scopes.clone()),
         by_itself: wish.grant == GrantKind::ClientCredentials,
         manifest: oauth.clone(),
         policy,
-    }
+    })
 }
 
 fn servers(
@@ -159,18 +157,21 @@ impl SignInPlan {
     }
 
     /// The way to the sign-in servers.
-    pub fn http(&self, config: &ConnectionConfig) -> Result<Arc<dyn Http>, NetError> {
-        let tls = Tls::new(config.network.ca.as_slice())?;
-        let http = ConnectionHttp::new(&tls, self.policy.clone(), None)?;
-        Ok(Arc::new(http))
+    pub fn http(
+        &self,
+        connection: ConnectionId,
+        config: &ConnectionConfig,
+        vault: &Vault,
+    ) -> Result<Arc<dyn Http>, WayOutError> {
+        way_out::open(connection, config, self.policy.clone(), vault)
     }
 }
 
-/// How the sign-in servers are asked.
-pub fn transport(http: Arc<dyn Http>) -> Transport {
+/// How the sign-in servers are asked: no longer than any system is.
+pub fn transport(http: Arc<dyn Http>, request: Duration) -> Transport {
     Transport {
         http,
-        timeout: TIMEOUT,
+        timeout: TIMEOUT.min(request),
     }
 }
 
@@ -222,7 +223,7 @@ impl SealedGrant {
     /// The key is read each time as well: it may have been changed meanwhile.
     async fn vault(&self) -> Result<Vault, KeepError> {
         let vault = Vault::load(self.store.as_ref(), self.source.clone()).await;
-        vault.map_err(|error| KeepError(error.to_string()))
+        vault.map_err(|error| KeepError::Store(error.to_string()))
     }
 }
 
@@ -251,10 +252,10 @@ impl KeptSecret for SealedGrant {
             ..sealed
         };
         let kept = self.store.keep_secret(&sealed).await;
-        kept.map_err(|error| KeepError(error.to_string()))
+        kept.map_err(|error| KeepError::Store(error.to_string()))
     }
 }
 
 fn told(error: VaultError) -> KeepError {
-    KeepError(error.to_string())
+    KeepError::Key(error.to_string())
 }

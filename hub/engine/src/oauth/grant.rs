@@ -136,14 +136,6 @@ impl Grant {
         self.refresh.as_ref().map(|text| text.as_str())
     }
 
-    /// Whether it was given so little ago that it is not refused for its age.
-    pub(super) fn is_young(&self, now: Timestamp, most: Duration) -> bool {
-        let life = self.expires_at.map(|end| end.since(self.obtained_at));
-        now < self
-            .obtained_at
-            .plus(life.map_or(most, |life| (life / 5).min(most)))
-    }
-
     pub(super) fn state(&self) -> &State {
         &self.state
     }

@@ -5,19 +5,19 @@
 //! Only then is the new token used.  Whoever finds a mark whose time is over knows
 //! that its hub is gone, and tries the old token in its place.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use concord_core::Timestamp;
 use concord_core::ports::{Clock, Rng, Secret, SecretHeader, TokenError, Tokens};
 use concord_core::secret::{KeepError, Kept, KeptSecret};
-use oauth2::{RefreshToken, RequestTokenError};
 
-use super::answer::{Answer, Refusal};
-use super::app::{App, AppError, Library};
+use super::app::{App, AppError};
+use super::asking::{Asking, Outcome};
 use super::grant::{Grant, State};
-use super::transport::{Transport, Troubled};
+use super::hidden::Hidden;
+use super::transport::Transport;
 use crate::backoff::backoff;
 
 /// How far the clocks of two hubs may be apart.
@@ -26,9 +26,9 @@ const SKEW: Duration = Duration::from_secs(2);
 /// How soon to look again whether another's refresh is through.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A token that was given a moment ago is not refused for its age: another one
-/// would be refused as well.
-const YOUNG: Duration = Duration::from_secs(60);
+/// A system that refuses a token which took the place of a refused one would refuse
+/// the next as well: for so long none is asked for.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How often a new token is tried to be kept before the caller is told; it is not
 /// forgotten after that.
@@ -47,12 +47,14 @@ pub struct KeeperParts {
 pub struct Keeper(Arc<Core>);
 
 struct Core {
-    parts: KeeperParts,
-    library: Library,
+    asking: Asking,
+    header: (String, String),
+    kept: Arc<dyn KeptSecret>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
     /// Whoever holds it is the only one here that asks for a new token.
     memory: tokio::sync::Mutex<Memory>,
-    /// What is to be struck out of texts.
-    hidden: Mutex<Vec<Secret>>,
+    hidden: Hidden,
 }
 
 #[derive(Default)]
@@ -61,9 +63,11 @@ struct Memory {
     grant: Option<Grant>,
     /// What a server gave and the database has not taken yet.
     unsaved: Option<Unsaved>,
-    /// Why and until when the server is left alone.
-    rest: Option<(Timestamp, String)>,
+    /// Until when the server is left alone, and why.
+    rest: Option<(Timestamp, TokenError)>,
     failures: u32,
+    /// When a refused token was renewed last.
+    refused_at: Option<Timestamp>,
 }
 
 struct Unsaved {
@@ -71,32 +75,21 @@ struct Unsaved {
     mark: u64,
     revision: i64,
     grant: Grant,
-}
-
-/// What a refresh came to.
-enum Outcome {
-    Renewed(Answer),
-    /// The sign-in is over.
-    Ended(Refusal),
-    /// The app is refused; the sign-in may be fine.
-    Refused(Refusal),
-    /// Nothing can be said.
-    Troubled {
-        why: String,
-        may_be_done: bool,
-        wait: Option<Duration>,
-    },
+    /// When the server's answer came, by the clock that never jumps.
+    since: Duration,
 }
 
 impl Keeper {
     pub fn new(parts: KeeperParts) -> Result<Self, AppError> {
-        let library = parts.app.library()?;
-        let hidden = parts.app.client_secret.iter().cloned().collect();
+        let hidden = Hidden::beside(parts.app.client_secret.clone());
         Ok(Self(Arc::new(Core {
-            parts,
-            library,
+            asking: Asking::new(parts.app, parts.transport)?,
+            header: parts.header,
+            kept: parts.kept,
+            clock: parts.clock,
+            rng: parts.rng,
             memory: tokio::sync::Mutex::default(),
-            hidden: Mutex::new(hidden),
+            hidden,
         })))
     }
 
@@ -113,7 +106,7 @@ impl Keeper {
 #[async_trait]
 impl Tokens for Keeper {
     async fn header(&self) -> Result<Option<SecretHeader>, TokenError> {
-        let now = self.0.parts.clock.now();
+        let now = self.0.clock.now();
         if let Some(grant) = &self.0.memory.lock().await.grant
             && grant.is_fresh(now)
         {
@@ -130,7 +123,7 @@ impl Tokens for Keeper {
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        self.0.hidden().clone()
+        self.0.hidden.all()
     }
 }
 
@@ -142,24 +135,24 @@ impl Core {
             if let Some(unsaved) = memory.unsaved.take() {
                 self.save(&mut memory, unsaved).await?;
             }
-            let Some(kept) = self.parts.kept.read().await.map_err(unreadable)? else {
+            let Some(kept) = self.kept.read().await.map_err(not_kept)? else {
                 self.sign_in_alone(&mut memory).await?;
                 continue;
             };
             let grant = Grant::parse(&kept.text).map_err(|error| self.person(error))?;
-            self.hide(&grant);
-            let now = self.parts.clock.now();
+            self.hidden.add(&grant);
+            let now = self.clock.now();
             match grant.state() {
                 State::Over { reason } => return Err(self.person(reason)),
                 State::Refreshing { until, .. } if now < until.plus(SKEW) => {
                     // The old token serves until the new one is there.
-                    if grant.lives(now) && !self.is_refused(&grant, refused, now) {
+                    if grant.lives(now) && !self.is_refused(&memory, &grant, refused, now) {
                         return Ok(grant);
                     }
-                    self.parts.clock.sleep(LOOK).await;
+                    self.clock.sleep(LOOK).await;
                     continue;
                 }
-                State::Ready if self.serves(&grant, refused, now) => {
+                State::Ready if self.serves(&memory, &grant, refused, now) => {
                     memory.grant = Some(grant.clone());
                     return Ok(grant);
                 }
@@ -171,20 +164,33 @@ impl Core {
         }
     }
 
-    fn serves(&self, grant: &Grant, refused: Option<&SecretHeader>, now: Timestamp) -> bool {
+    fn serves(
+        &self,
+        memory: &Memory,
+        grant: &Grant,
+        refused: Option<&SecretHeader>,
+        now: Timestamp,
+    ) -> bool {
         // Without a way to a new one, an old token is tried to its end.
         let is_fresh = grant.is_fresh(now) || (!self.renews(grant) && grant.lives(now));
-        is_fresh && !self.is_refused(grant, refused, now)
+        is_fresh && !self.is_refused(memory, grant, refused, now)
     }
 
     fn renews(&self, grant: &Grant) -> bool {
-        grant.refresh().is_some() || self.parts.app.by_itself
+        grant.refresh().is_some() || self.asking.app.by_itself
     }
 
     /// Whether the system refused this very token, and a new one may help.
-    fn is_refused(&self, grant: &Grant, refused: Option<&SecretHeader>, now: Timestamp) -> bool {
+    fn is_refused(
+        &self,
+        memory: &Memory,
+        grant: &Grant,
+        refused: Option<&SecretHeader>,
+        now: Timestamp,
+    ) -> bool {
         let is_it = refused.is_some_and(|header| header.value == self.header_of(grant).value);
-        is_it && self.renews(grant) && !grant.is_young(now, YOUNG)
+        let again = memory.refused_at.is_some_and(|at| now < at.plus(AGAIN));
+        is_it && self.renews(grant) && !again
     }
 
     /// Renews a grant.  Gives one where the old token has to do for now; none
@@ -196,8 +202,9 @@ impl Core {
         grant: Grant,
         refused: Option<&SecretHeader>,
     ) -> Result<Option<Grant>, TokenError> {
-        let now = self.parts.clock.now();
-        let serves = grant.lives(now) && !self.is_refused(&grant, refused, now);
+        let now = self.clock.now();
+        let is_refused = self.is_refused(memory, &grant, refused, now);
+        let serves = grant.lives(now) && !is_refused;
         if let Some((until, why)) = &memory.rest
             && now < *until
         {
@@ -205,143 +212,116 @@ impl Core {
         }
         if !self.renews(&grant) {
             let reason = "it has ended, and the system gives nothing to renew it with".to_owned();
-            self.end(kept.revision, &grant, reason).await?;
+            let over = grant.in_state(State::Over { reason }, None);
+            self.replace(kept.revision, &over).await?;
             return Ok(None);
         }
-        let mark = self.parts.rng.next_u64();
-        let until = now.plus(self.parts.transport.timeout);
+        let (marked, mark) = self.marked(&grant, now);
+        let start = self.clock.monotonic();
+        if !self.replace(kept.revision, &marked).await? {
+            return Ok(None);
+        }
+        if is_refused {
+            memory.refused_at = Some(now);
+        }
+        // Its request has ended by the time that the mark says, however long it took
+        // to be kept.
+        let took = self.clock.monotonic().saturating_sub(start);
+        let within = self.asking.transport.timeout.saturating_sub(took);
+        let outcome = self.asking.renew(&marked, within).await;
+        let now = self.clock.now();
+        let unsaved = Unsaved {
+            mark,
+            revision: kept.revision + 1,
+            since: self.clock.monotonic(),
+            grant: self.after(&outcome, &marked, now),
+        };
+        let Some((why, wait)) = self.told(outcome) else {
+            (memory.failures, memory.rest) = (0, None);
+            memory.unsaved = Some(unsaved);
+            return Ok(None);
+        };
+        self.save(memory, unsaved).await?;
+        memory.failures += 1;
+        let rest = backoff(memory.failures, self.rng.next_u64());
+        memory.rest = Some((now.plus(wait.unwrap_or(rest)), why.clone()));
+        if serves {
+            let connection = &self.asking.app.connection;
+            tracing::warn!(connection, "{why}; the old token serves until its end");
+        }
+        do_with(serves, grant, why)
+    }
+
+    /// The grant with a mark of its own, and what an earlier mark tells.
+    fn marked(&self, grant: &Grant, now: Timestamp) -> (Grant, u64) {
+        let mark = self.rng.next_u64();
         let doubt = match grant.state() {
             State::Refreshing { until, .. } => Some(format!(
                 "a hub was stopped in the middle of a refresh that was to end by {until}"
             )),
             _ => grant.doubt().map(str::to_owned),
         };
-        let marked = grant.in_state(State::Refreshing { mark, until }, doubt);
-        if !self.replace(kept.revision, &marked).await? {
-            return Ok(None);
-        }
-        let revision = kept.revision + 1;
-        let outcome = self.ask(&marked).await;
-        let now = self.parts.clock.now();
-        let unsaved = |grant| Unsaved {
+        let until = now.plus(self.asking.transport.timeout);
+        (
+            grant.in_state(State::Refreshing { mark, until }, doubt),
             mark,
-            revision,
-            grant,
-        };
+        )
+    }
+
+    /// What takes the place of the mark.
+    fn after(&self, outcome: &Outcome, marked: &Grant, now: Timestamp) -> Grant {
         let doubt = marked.doubt().map(str::to_owned);
         match outcome {
             Outcome::Renewed(answer) => {
-                let renewed = marked.renewed(&self.parts.app, &answer, now);
-                self.hide(&renewed);
-                tracing::debug!(
-                    connection = self.parts.app.connection,
-                    "the token was renewed"
-                );
-                (memory.failures, memory.rest) = (0, None);
-                memory.unsaved = Some(unsaved(renewed));
-                Ok(None)
+                let renewed = marked.renewed(&self.asking.app, answer, now);
+                self.hidden.add(&renewed);
+                renewed
             }
             Outcome::Ended(refusal) => {
                 let reason = marked.epitaph(&refusal.to_string(), now);
-                let ended = marked.in_state(State::Over { reason }, None);
-                memory.unsaved = Some(unsaved(ended));
-                Ok(None)
-            }
-            Outcome::Refused(refusal) => {
-                let back = marked.in_state(State::Ready, doubt);
-                self.save(memory, unsaved(back)).await?;
-                Err(TokenError::Person(format!(
-                    "the sign-in server of '{}' refuses the app: {refusal}. Compare 'client-id' and \
-                     the secret 'client_secret' with what is registered there",
-                    self.parts.app.connection
-                )))
+                marked.in_state(State::Over { reason }, None)
             }
             Outcome::Troubled {
-                why,
-                may_be_done,
-                wait,
+                may_be_done: true, ..
             } => {
-                let doubt = if may_be_done {
-                    Some(format!(
-                        "a refresh at {now} had no answer that could be read"
-                    ))
-                } else {
-                    doubt
-                };
-                let back = marked.in_state(State::Ready, doubt);
-                self.save(memory, unsaved(back)).await?;
-                memory.failures += 1;
-                let rest = backoff(memory.failures, self.parts.rng.next_u64());
-                let until = now.plus(wait.unwrap_or(rest));
-                let why = format!("the token could not be renewed: {why}");
-                memory.rest = Some((until, why.clone()));
-                if serves {
-                    let connection = &self.parts.app.connection;
-                    tracing::warn!(connection, "{why}; the old one serves until its end");
-                }
-                do_with(serves, grant, why)
+                let lost = format!("a refresh at {now} had no answer that could be read");
+                marked.in_state(State::Ready, Some(lost))
             }
+            Outcome::Refused(_) | Outcome::Troubled { .. } => marked.in_state(State::Ready, doubt),
         }
     }
 
-    async fn ask(&self, grant: &Grant) -> Outcome {
-        let transport = &self.parts.transport;
-        let answer = match grant.refresh() {
-            Some(text) => {
-                let token = RefreshToken::new(text.to_owned());
-                let request = self.library.exchange_refresh_token(&token);
-                request.request_async(transport).await
+    /// What kept a token from being renewed, and how long the server asks to wait;
+    /// none where the grant itself tells.
+    fn told(&self, outcome: Outcome) -> Option<(TokenError, Option<Duration>)> {
+        match outcome {
+            Outcome::Renewed(_) | Outcome::Ended(_) => None,
+            Outcome::Refused(refusal) => {
+                let why = format!(
+                    "the sign-in server of '{}' refuses the app: {refusal}. Compare 'client-id' \
+                     and the secret 'client_secret' with what is registered there",
+                    self.asking.app.connection
+                );
+                Some((TokenError::Person(why), None))
             }
-            None => self.by_itself().await,
-        };
-        self.sorted(answer)
-    }
-
-    async fn by_itself(&self) -> Result<Answer, RequestTokenError<Troubled, Refusal>> {
-        let scopes = self.parts.app.scopes.iter().cloned();
-        self.library
-            .exchange_client_credentials()
-            .add_scopes(scopes.map(oauth2::Scope::new))
-            .request_async(&self.parts.transport)
-            .await
-    }
-
-    fn sorted(&self, answer: Result<Answer, RequestTokenError<Troubled, Refusal>>) -> Outcome {
-        match answer {
-            Ok(answer) => Outcome::Renewed(answer),
-            Err(RequestTokenError::ServerResponse(refusal)) => {
-                let over = &self.parts.app.manifest.over;
-                if refusal.code == "invalid_grant" || over.contains(&refusal.code) {
-                    Outcome::Ended(refusal)
-                } else {
-                    Outcome::Refused(refusal)
-                }
+            Outcome::Troubled { why, wait, .. } => {
+                let why = format!("the token could not be renewed: {why}");
+                Some((TokenError::Passing(why), wait))
             }
-            Err(RequestTokenError::Request(troubled)) => Outcome::Troubled {
-                why: troubled.to_string(),
-                may_be_done: troubled.may_be_done(),
-                wait: troubled.wait(),
-            },
-            // What could not be read may hold a token, and is not repeated.
-            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => Outcome::Troubled {
-                why: "the sign-in server's answer is not what RFC 6749 describes".into(),
-                may_be_done: true,
-                wait: None,
-            },
         }
     }
 
     /// The first token of an app that signs in as itself.
     async fn sign_in_alone(&self, memory: &mut Memory) -> Result<(), TokenError> {
-        let app = &self.parts.app;
+        let app = &self.asking.app;
         if !app.by_itself {
             return Err(self.person("nobody has signed in yet"));
         }
-        let now = self.parts.clock.now();
-        match self.sorted(self.by_itself().await) {
+        let now = self.clock.now();
+        match self.asking.by_itself().await {
             Outcome::Renewed(answer) => {
                 let grant = Grant::new(app, &answer, Default::default(), now);
-                self.hide(&grant);
+                self.hidden.add(&grant);
                 memory.failures = 0;
                 // Where another was faster, theirs is as good.
                 self.replace(0, &grant).await?;
@@ -364,6 +344,15 @@ impl Core {
         loop {
             match self.try_save(&mut unsaved).await {
                 Ok(true) => {
+                    // A hub that is killed in this span loses the sign-in at a
+                    // server that takes each refresh token once.
+                    let span = self.clock.monotonic().saturating_sub(unsaved.since);
+                    let connection = &self.asking.app.connection;
+                    tracing::debug!(
+                        connection,
+                        unsaved_us = span.as_micros(),
+                        "an answer is kept"
+                    );
                     memory.grant = None;
                     return Ok(());
                 }
@@ -371,8 +360,8 @@ impl Core {
                 Err(error) if failed < SAVES => {
                     failed += 1;
                     tracing::debug!(%error, "the renewed token is tried to be kept again");
-                    let wait = backoff(failed, self.parts.rng.next_u64());
-                    self.parts.clock.sleep(wait).await;
+                    let wait = backoff(failed, self.rng.next_u64());
+                    self.clock.sleep(wait).await;
                 }
                 Err(error) => {
                     memory.unsaved = Some(unsaved);
@@ -386,7 +375,7 @@ impl Core {
 
     /// True where it is through.
     async fn try_save(&self, unsaved: &mut Unsaved) -> Result<bool, KeepError> {
-        let kept = &self.parts.kept;
+        let kept = &self.kept;
         if kept
             .replace(unsaved.revision, &unsaved.grant.text())
             .await?
@@ -403,18 +392,13 @@ impl Core {
         Ok(!ours)
     }
 
-    async fn end(&self, revision: i64, grant: &Grant, reason: String) -> Result<(), TokenError> {
-        let over = grant.in_state(State::Over { reason }, None);
-        self.replace(revision, &over).await.map(|_| ())
-    }
-
     async fn replace(&self, revision: i64, grant: &Grant) -> Result<bool, TokenError> {
-        let kept = self.parts.kept.replace(revision, &grant.text()).await;
-        kept.map_err(unreadable)
+        let kept = self.kept.replace(revision, &grant.text()).await;
+        kept.map_err(not_kept)
     }
 
     fn header_of(&self, grant: &Grant) -> SecretHeader {
-        let (name, prefix) = &self.parts.header;
+        let (name, prefix) = &self.header;
         SecretHeader {
             name: name.clone(),
             value: Secret::new(format!("{prefix}{}", grant.access())),
@@ -424,45 +408,19 @@ impl Core {
     fn person(&self, reason: impl std::fmt::Display) -> TokenError {
         TokenError::Person(format!(
             "needs sign-in: {reason}; {}",
-            self.parts.app.advice()
+            self.asking.app.advice()
         ))
-    }
-
-    fn hidden(&self) -> std::sync::MutexGuard<'_, Vec<Secret>> {
-        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers the tokens to strike them out, and those before them: a system may
-    /// still quote one.
-    fn hide(&self, grant: &Grant) {
-        let mut hidden = self.hidden();
-        for text in [Some(grant.access()), grant.refresh()]
-            .into_iter()
-            .flatten()
-        {
-            if !hidden.iter().any(|known| known.expose() == text) {
-                hidden.push(Secret::new(text));
-            }
-        }
-        let fixed = usize::from(self.parts.app.client_secret.is_some());
-        while hidden.len() > fixed + MOST_HIDDEN {
-            hidden.remove(fixed);
-        }
     }
 }
 
 /// The old token, while it lives.
-fn do_with(serves: bool, grant: Grant, why: String) -> Result<Option<Grant>, TokenError> {
-    if serves {
-        Ok(Some(grant))
-    } else {
-        Err(TokenError::Passing(why))
-    }
+fn do_with(serves: bool, grant: Grant, why: TokenError) -> Result<Option<Grant>, TokenError> {
+    if serves { Ok(Some(grant)) } else { Err(why) }
 }
 
-/// The tokens of now and of the two refreshes before.
-const MOST_HIDDEN: usize = 6;
-
-fn unreadable(error: KeepError) -> TokenError {
-    TokenError::Person(error.to_string())
+fn not_kept(error: KeepError) -> TokenError {
+    match error {
+        KeepError::Key(why) => TokenError::Person(why),
+        KeepError::Store(why) => TokenError::Passing(why),
+    }
 }

@@ -41,9 +41,15 @@ impl Clock for TestClock {
 struct Row {
     text: Mutex<Option<(String, i64)>>,
     failures: Mutex<u32>,
+    /// How much time passes while the next text is kept.
+    slow: Mutex<Option<(Arc<TestClock>, Duration)>>,
 }
 
 impl Row {
+    fn takes(&self, clock: Arc<TestClock>, span: Duration) {
+        *self.slow.lock().unwrap() = Some((clock, span));
+    }
+
     fn value(&self) -> Value {
         let text = self.text.lock().unwrap();
         serde_json::from_str(&text.as_ref().unwrap().0).unwrap()
@@ -70,7 +76,10 @@ impl KeptSecret for Row {
         let mut failures = self.failures.lock().unwrap();
         if *failures > 0 {
             *failures -= 1;
-            return Err(KeepError("the disk is full".into()));
+            return Err(KeepError::Store("the disk is full".into()));
+        }
+        if let Some((clock, span)) = self.slow.lock().unwrap().take() {
+            *clock.0.lock().unwrap() += span;
         }
         let mut text = self.text.lock().unwrap();
         if text.as_ref().map_or(0, |(_, revision)| *revision) != revision {
@@ -87,6 +96,7 @@ struct Server {
     row: Arc<Row>,
     answers: Mutex<VecDeque<Answered>>,
     forms: Mutex<Vec<BTreeMap<String, String>>>,
+    timeouts: Mutex<Vec<Duration>>,
 }
 
 #[async_trait]
@@ -94,6 +104,7 @@ impl Http for Server {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let form = url::form_urlencoded::parse(request.body.as_ref().unwrap());
         self.forms.lock().unwrap().push(form.into_owned().collect());
+        self.timeouts.lock().unwrap().push(request.timeout);
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.expect("a request that the test did not expect");
         answer(&self.row)
@@ -158,6 +169,7 @@ impl Bench {
             row: Arc::clone(&row),
             answers: Mutex::default(),
             forms: Mutex::default(),
+            timeouts: Mutex::default(),
         });
         let now = Duration::from_secs(u64::try_from(START).unwrap());
         let clock = Arc::new(TestClock(Mutex::new(now)));

@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Allow this connection to reach loopback and private networks
     #[arg(long)]
     allow_private: bool,
+    /// A proxy that everything of this connection goes through
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -70,6 +73,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         network: Network {
             allow_private: arguments.allow_private,
             ca: None,
+            proxy: arguments.proxy.clone(),
         },
         ..ConnectionConfig::of(&arguments.connector)
     };

@@ -52,7 +52,8 @@ struct CheckedStream {
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
-    let store = cli.reading().await?;
+    // A token may have to be renewed on the way, and is kept.
+    let store = cli.writing().await?;
     let config = config::stored(store.as_ref()).await?;
     let name = &arguments.name;
     let wish = config

@@ -9,6 +9,7 @@ use concord_core::state::ConnectionRow;
 use concord_engine::EngineError;
 use concord_engine::config::ConnectionConfig;
 use concord_engine::oauth::{App, GRANT, Grant, Transport};
+use concord_host::Limits;
 use concord_store::SqlStore;
 
 use crate::invocation::Invocation;
@@ -65,7 +66,10 @@ impl Signed {
     }
 
     pub fn transport(&self) -> Result<Transport> {
-        Ok(sign_in::transport(self.plan.http(&self.wish)?))
+        Ok(sign_in::transport(
+            self.plan.http(self.row.id, &self.wish, &self.vault)?,
+            Limits::default().http_timeout,
+        ))
     }
 
     /// The grant, where there is one that can be read.

@@ -236,20 +236,23 @@ async fn a_new_token_that_cannot_be_kept_is_neither_used_nor_forgotten() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_unless_it_was_just_given() {
+async fn a_refused_token_is_renewed_once_and_not_again_at_once() {
     let bench = Bench::signed_in();
     let first = bench.keeper.header().await.unwrap().unwrap();
     bench.when(10);
-    assert!(bench.keeper.instead_of(&first).await.unwrap().is_none());
-    bench.when(100);
     bench.gives("a2", "r2");
     let second = bench.keeper.instead_of(&first).await.unwrap().unwrap();
     assert_eq!(second.value.expose(), "Bearer a2");
     // Whoever comes later with the first one gets the second without a request.
     let again = bench.keeper.instead_of(&first).await.unwrap().unwrap();
     assert_eq!(again.value.expose(), "Bearer a2");
+    // A system that refuses that one too is not served a new one with each answer.
+    bench.when(69);
     assert!(bench.keeper.instead_of(&second).await.unwrap().is_none());
     assert_eq!(bench.asked(), ["r1"]);
+    bench.when(71);
+    bench.gives("a3", "r3");
+    assert!(bench.keeper.instead_of(&second).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -281,14 +284,43 @@ async fn a_refused_app_does_not_end_the_sign_in() {
     let bench = Bench::signed_in();
     bench.when(900);
     bench.answers(401, json!({ "error": "invalid_client" }));
+    assert_eq!(bench.header().await.unwrap(), "Bearer a1");
+    bench.when(1001);
+    bench.answers(401, json!({ "error": "invalid_client" }));
     let why = bench.person().await;
     assert!(
         why.contains("invalid_client") && why.contains("client_secret"),
         "{why}"
     );
+    // The server is not asked with each request.
+    assert_eq!(bench.person().await, why);
+    assert_eq!(bench.asked().len(), 2);
     assert_eq!(bench.row.value()["state"], "ready");
+    bench.when(1100);
     bench.gives("a2", "r2");
     assert_eq!(bench.header().await.unwrap(), "Bearer a2");
+}
+
+/// Another hub takes the mark for one of a hub that is gone once its time is over.
+#[tokio::test]
+async fn a_request_ends_by_the_time_that_its_mark_says() {
+    let bench = Bench::signed_in();
+    bench.when(1001);
+    bench
+        .row
+        .takes(Arc::clone(&bench.clock), Duration::from_secs(15));
+    bench.gives("a2", "r2");
+    bench.header().await.unwrap();
+    let timeouts = bench.server.timeouts.lock().unwrap().clone();
+    assert_eq!(timeouts, [Duration::from_secs(5)]);
+    // One that took all of it is not sent.
+    let bench = Bench::signed_in();
+    bench.when(1001);
+    bench
+        .row
+        .takes(Arc::clone(&bench.clock), Duration::from_secs(20));
+    assert!(bench.passing().await.contains("all the time"));
+    assert_eq!(bench.row.value()["state"], "ready");
 }
 
 #[tokio::test]
