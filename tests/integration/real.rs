@@ -16,6 +16,7 @@ mod proxy;
 mod python;
 mod radicale;
 mod sign_in;
+pub mod signed_in;
 mod tryton;
 
 use std::path::{Path, PathBuf};

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.real || arguments.clients {
         wanted.extend(PYTHON);
     }
-    if arguments.real {
+    if arguments.real || arguments.long {
         wanted.extend(NODE);
     }
     prerequisites::check(&wanted)?;

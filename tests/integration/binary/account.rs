@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use concord_core::ports::Clock;
 use concord_engine::clock::SystemClock;
-use concord_twins::{Request, Response, Running, ServeOptions, Twin, serve};
+use concord_twins::{Guard, Request, Response, Running, ServeOptions, Twin, serve};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -72,6 +72,14 @@ impl Twin for Watched {
         }
         answer
     }
+
+    fn is_open(&self, request: &Request) -> bool {
+        self.twin.lock().unwrap().is_open(request)
+    }
+
+    fn refuse_token(&mut self) -> Response {
+        self.twin.lock().unwrap().refuse_token()
+    }
 }
 
 pub struct Account {
@@ -89,6 +97,17 @@ impl Account {
         latency: Duration,
         events: &Arc<Events>,
     ) -> Self {
+        Self::guarded(runtime, twin, latency, events, None)
+    }
+
+    /// Behind a guard that asks a sign-in server about each token.
+    pub fn guarded(
+        runtime: &Runtime,
+        twin: Box<dyn Twin>,
+        latency: Duration,
+        events: &Arc<Events>,
+        guard: Option<Guard>,
+    ) -> Self {
         let twin = Arc::new(Mutex::new(twin));
         let spoil = Arc::default();
         let watched = Watched {
@@ -98,6 +117,7 @@ impl Account {
         };
         let options = ServeOptions {
             latency,
+            guard,
             ..ServeOptions::default()
         };
         let clock = Arc::new(SystemClock::new());

@@ -8,4 +8,5 @@ pub mod office;
 pub mod program;
 mod sealed;
 mod server_gone;
+pub mod sign_in;
 mod stopped;

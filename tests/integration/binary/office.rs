@@ -212,7 +212,7 @@ impl Office {
     }
 }
 
-fn results(dump: &Value) -> Vec<Value> {
+pub fn results(dump: &Value) -> Vec<Value> {
     dump["results"].as_array().unwrap().clone()
 }
 

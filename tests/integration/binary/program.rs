@@ -1,7 +1,7 @@
 //! Runs `concord` with a folder, a database and variables of its own.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -60,6 +60,25 @@ impl Running {
 
     pub fn has_ended(&mut self) -> bool {
         self.child().try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has told the person something that contains this, and gives
+    /// that line.
+    pub fn told(&mut self, part: &str) -> String {
+        let stderr = self.child().stderr.as_mut().unwrap();
+        // A buffer of one byte keeps nothing that belongs to what is read at the
+        // end.
+        let lines = BufReader::with_capacity(1, stderr).lines();
+        let mut lines = lines.map_while(Result::ok);
+        lines
+            .find(|line| line.contains(part))
+            .unwrap_or_else(|| panic!("it ended without a word of {part:?}"))
+    }
+
+    /// Types a line.
+    pub fn type_in(&mut self, line: &str) {
+        let input = self.child().stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
     }
 
     /// SIGKILL: nothing of it runs any more.
@@ -152,6 +171,12 @@ impl Program {
     pub fn start(&self, line: &str) -> Running {
         let mut command = Command::new(parts::program());
         self.spawn(command.args(words(line)).stdin(Stdio::null()))
+    }
+
+    /// The same, for a person who answers.
+    pub fn start_asking(&self, line: &str) -> Running {
+        let mut command = Command::new(parts::program());
+        self.spawn(command.args(words(line)).stdin(Stdio::piped()))
     }
 
     /// The same, with one more variable.

@@ -16,6 +16,8 @@ use super::process::{Failed, step};
 pub enum Protocol {
     WebDav,
     JsonRpc,
+    /// A sign-in server, where every refresh token that is used counts.
+    OAuth,
 }
 
 /// At which side of a write the talk stops.
@@ -299,6 +301,11 @@ fn judge(protocol: Protocol, request: &Request) -> Result<Option<String>, String
             let reads = reads.contains(&verb) || method == "model.res.user.get_preferences";
             Ok((!reads).then(|| method.to_owned()))
         }
+        Protocol::OAuth => {
+            let mut form = url::form_urlencoded::parse(&request.body);
+            let token = form.find(|(name, _)| name == "refresh_token");
+            Ok(token.map(|(_, token)| token.into_owned()))
+        }
     }
 }
 
@@ -316,6 +323,13 @@ mod tests {
             (Err(found), Err(part)) => assert!(found.contains(part), "{found}"),
             (found, expect) => panic!("{found:?} instead of {expect:?}"),
         }
+    }
+
+    #[test]
+    fn a_refresh_token_that_is_used_counts() {
+        let token = |body, expect| check(Protocol::OAuth, "POST /token", body, Ok(expect));
+        token("grant_type=refresh_token&refresh_token=a%2Fb", Some("a/b"));
+        token("grant_type=authorization_code&code=c", None);
     }
 
     #[test]
