@@ -81,6 +81,11 @@ pub enum Command {
     Plan(commands::plan::Arguments),
     /// Read all systems, match, and write what they are owed
     Sync(commands::sync::Arguments),
+    /// Keep running, and sync on schedule
+    Serve(commands::serve::Arguments),
+    /// Show, pause and hurry the schedule that `serve` follows
+    #[command(subcommand)]
+    Schedule(commands::schedule::Command),
     /// Take back what a run wrote
     Undo(commands::undo::Arguments),
     /// Show where every connection stands and what waits for a person

@@ -61,6 +61,8 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Connection(command) => commands::connection::run(&cli, &command).await,
         Command::Plan(arguments) => commands::plan::run(&cli, &arguments).await,
         Command::Sync(arguments) => commands::sync::run(&cli, &arguments).await,
+        Command::Serve(arguments) => commands::serve::run(&cli, &arguments).await,
+        Command::Schedule(command) => commands::schedule::run(&cli, &command).await,
         Command::Undo(arguments) => commands::undo::run(&cli, &arguments).await,
         Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
         Command::Why(arguments) => commands::why::run(&cli, &arguments).await,

@@ -12,6 +12,8 @@ use concord_sync::retention::Retention;
 use concord_sync::scope::Filter;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::ScheduleConfig;
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
@@ -27,6 +29,9 @@ pub struct Config {
     /// How long the books are kept.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retention: Retention,
+    /// When `serve` syncs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: ScheduleConfig,
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionConfig>,
 }

@@ -46,6 +46,7 @@ pub mod reread;
 pub mod review;
 pub mod run;
 pub mod saved;
+pub mod schedule;
 pub mod sharing;
 pub mod tokens;
 pub mod undo;

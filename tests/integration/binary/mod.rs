@@ -8,5 +8,6 @@ pub mod office;
 pub mod program;
 mod sealed;
 mod server_gone;
+mod serving;
 pub mod sign_in;
 mod stopped;

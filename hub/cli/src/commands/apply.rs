@@ -51,7 +51,7 @@ pub async fn take_over(
     config: &Config,
     command: &str,
 ) -> Result<Changes, ApplyError> {
-    apply::check(config, cli.global.plugins.as_ref())?;
+    apply::check(config, cli.global.plugins.as_ref(), cli.clock.now())?;
     let store = cli.writing().await?;
     let store = store.as_ref();
     lease::with(store, cli.clock.as_ref(), command, async || {

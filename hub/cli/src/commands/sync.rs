@@ -100,12 +100,14 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     ending
 }
 
-async fn with_right(
+/// One run with a hub of its own, so that what was applied meanwhile counts.  None
+/// where it was told to end before it was through.
+pub(super) async fn once(
     cli: &Invocation,
-    arguments: &Arguments,
     store: &Arc<SqlStore>,
     right: &Right,
-) -> Result<Ending> {
+    request: &Request,
+) -> Result<Option<(Hub, Report)>> {
     let mut hub = cli
         .hub_with(
             Arc::clone(store),
@@ -117,19 +119,12 @@ async fn with_right(
     right
         .once(async || note_held(store.as_ref(), &hub).await)
         .await?;
-    let request = Request {
-        connection: arguments.connection.clone(),
-        approve: arguments.approve,
-        first_contact: arguments.first_contact.into(),
-        full: arguments.full,
-        read_only: arguments.dry_run,
-    };
     let stop = Arc::clone(&hub.stop);
-    let ended = until_told(hub.sync(&request), stop, cli.clock.as_ref()).await;
+    let ended = until_told(hub.sync(request), stop, cli.clock.as_ref()).await;
     cli.watch.finish();
     let report = match ended {
         Some(Ok(report)) => report,
-        None | Some(Err(EngineError::Ended)) => return interrupted(cli),
+        None | Some(Err(EngineError::Ended)) => return Ok(None),
         Some(Err(error)) => return Err(error.into()),
     };
     let vault = cli.vault(store).await?;
@@ -139,6 +134,25 @@ async fn with_right(
     if let Err(error) = noted.await {
         tracing::warn!("the next sync will write down what stopped this one: {error:#}");
     }
+    Ok(Some((hub, report)))
+}
+
+async fn with_right(
+    cli: &Invocation,
+    arguments: &Arguments,
+    store: &Arc<SqlStore>,
+    right: &Right,
+) -> Result<Ending> {
+    let request = Request {
+        connection: arguments.connection.clone(),
+        approve: arguments.approve,
+        first_contact: arguments.first_contact.into(),
+        full: arguments.full,
+        read_only: arguments.dry_run,
+    };
+    let Some((hub, report)) = once(cli, store, right, &request).await? else {
+        return interrupted(cli);
+    };
     let plan = if arguments.dry_run {
         Some(hub.plan().await?)
     } else {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use concord_core::ports::{Sequence, Store, StoreError};
 use concord_core::state::ConnectionRow;
-use concord_core::{Changeset, ConnectionId, Value};
+use concord_core::{Changeset, ConnectionId, Timestamp, Value};
 use concord_engine::config::{Config, ConnectionConfig};
+use concord_engine::schedule::Schedule;
 use serde::Serialize;
 
 use super::blueprint;
@@ -60,7 +61,7 @@ impl Changes {
 }
 
 /// Looks for every mistake that shows without asking a system.
-pub fn check(config: &Config, named: Option<&PathBuf>) -> Result<(), Problems> {
+pub fn check(config: &Config, named: Option<&PathBuf>, now: Timestamp) -> Result<(), Problems> {
     let mut problems = Problems::default();
     let schemas = match schemas(config) {
         Ok(schemas) => schemas,
@@ -90,6 +91,9 @@ pub fn check(config: &Config, named: Option<&PathBuf>) -> Result<(), Problems> {
         }
     }
     rules::check(config, &schemas, &carried, &mut problems);
+    if let Err(error) = Schedule::new(&config.schedule, now) {
+        problems.add("schedule", error);
+    }
     problems.or(())
 }
 
@@ -234,11 +238,21 @@ fn different(old: &Value, new: &Value) -> Vec<String> {
 }
 
 fn settings(before: &Config, after: &Config) -> Vec<String> {
+    // Taken apart, so that a part that is added cannot be forgotten here.
+    let Config {
+        plugins,
+        fields,
+        rules,
+        retention,
+        schedule,
+        connections: _,
+    } = after;
     let differs = [
-        ("plugins", before.plugins != after.plugins),
-        ("fields", before.fields != after.fields),
-        ("rules", before.rules != after.rules),
-        ("retention", before.retention != after.retention),
+        ("plugins", before.plugins != *plugins),
+        ("fields", before.fields != *fields),
+        ("rules", before.rules != *rules),
+        ("retention", before.retention != *retention),
+        ("schedule", before.schedule != *schedule),
     ];
     differs
         .into_iter()
@@ -316,7 +330,9 @@ connections:
     #[test]
     fn rules_and_fields_are_checked_without_a_system() {
         let check = |text: &str, expect: &[&str]| {
-            let problems = super::check(&config(text), None).unwrap_err().to_string();
+            let problems = super::check(&config(text), None, Timestamp::ZERO)
+                .unwrap_err()
+                .to_string();
             for part in expect {
                 assert!(problems.contains(part), "{text}: {problems}");
             }

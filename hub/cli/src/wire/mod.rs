@@ -22,3 +22,4 @@ mod way_out;
 mod while_claimed;
 
 pub use problem::Problems;
+pub mod wishes;

@@ -1,0 +1,235 @@
+//! `concord serve`
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use concord_core::Timestamp;
+use concord_core::ports::{Rng as _, StoreError};
+use concord_engine::Hub;
+use concord_engine::clock::SystemRng;
+use concord_engine::run::{Report, Request};
+use concord_engine::schedule::{Schedule, ScheduleConfig};
+use concord_store::SqlStore;
+use serde_json::json;
+
+use super::schedule::last_began;
+use super::sync;
+use crate::exit::Ending;
+use crate::interrupt::told;
+use crate::invocation::Invocation;
+use crate::output::count;
+use crate::wire::config;
+use crate::wire::hub::held;
+use crate::wire::right::Right;
+use crate::wire::wishes::Wishes;
+
+/// How soon a wish, or a schedule that was applied meanwhile, is noticed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The waits after runs that failed as a whole.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord serve
+  concord --json serve >> runs.jsonl
+
+Syncs when the `schedule` of the configuration says: every 15 minutes where it says
+nothing. What was missed while it did not run is made up for once. A configuration
+that is applied meanwhile counts from the next sync on. SIGTERM and Ctrl-C end it
+between two steps; killed, it goes on from there at its next start. Several of them
+may run on one database: each sync is begun by one of them. Writes one line for each
+sync; with --json a document.")]
+pub struct Arguments {
+    /// On a server: how long others leave alone what this one has taken, should it
+    /// die
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(5..=3600))]
+    lease: u64,
+}
+
+pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
+    let store = cli.writing().await?;
+    // A schedule that cannot be followed ends it at once, and not in the night.
+    let config = config::stored(store.as_ref()).await?;
+    Schedule::new(&config.schedule, cli.clock.now())?;
+    tracing::info!("serving; SIGTERM and Ctrl-C end it");
+    let mut server = Server {
+        cli,
+        store,
+        claim: Duration::from_secs(arguments.lease),
+        failures: 0,
+    };
+    let mut end = pin!(told());
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(Ending::Fine),
+            () = server.wait() => {}
+        }
+        if server.sync().await {
+            return Ok(Ending::Fine);
+        }
+    }
+}
+
+struct Server<'a> {
+    cli: &'a Invocation,
+    store: Arc<SqlStore>,
+    claim: Duration,
+    /// Runs in a row that failed as a whole.
+    failures: u32,
+}
+
+impl Server<'_> {
+    /// Waits until a sync is due.
+    async fn wait(&mut self) {
+        // One draw for one wait: drawn with each look, the earliest of many would
+        // win, and nobody would be late.
+        let chance = SystemRng::default().next_u64();
+        let clock = &self.cli.clock;
+        let rest = match self.failures {
+            0 => Duration::ZERO,
+            n => FIRST_WAIT
+                .saturating_mul(1 << (n - 1).min(10))
+                .min(LONGEST_WAIT),
+        };
+        clock.sleep(rest).await;
+        // What is due stays due while the schedule is the same and nobody has begun a
+        // sync.
+        let mut known = None;
+        let mut due: Option<Timestamp> = None;
+        loop {
+            let now = clock.now();
+            match self.look(now).await {
+                Ok(Look::Paused) => known = None,
+                Ok(Look::Hurry) => return,
+                Ok(Look::Schedule(basis)) => {
+                    if known.as_ref() != Some(&basis) {
+                        due = basis.next(now, chance);
+                        known = Some(basis);
+                    }
+                    if due.is_some_and(|due| due <= now) {
+                        return;
+                    }
+                }
+                Err(error) => tracing::warn!("the schedule cannot be read: {error:#}"),
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    async fn look(&self, now: Timestamp) -> Result<Look> {
+        let wishes = Wishes::read(self.store.as_ref()).await?;
+        if wishes.paused.is_some() {
+            return Ok(Look::Paused);
+        }
+        let began = last_began(self.store.as_ref()).await?;
+        // A sync that began since then has fulfilled it.
+        if wishes.hurry > began && wishes.hurry <= Some(now) {
+            return Ok(Look::Hurry);
+        }
+        let schedule = config::stored(self.store.as_ref()).await?.schedule;
+        Ok(Look::Schedule(Basis { schedule, began }))
+    }
+
+    /// True where it was told to end.
+    async fn sync(&mut self) -> bool {
+        match self.once().await {
+            Ok(Some((hub, report))) => {
+                self.failures = 0;
+                if let Err(error) = self.tell(&hub, &report) {
+                    tracing::warn!("{error:#}");
+                }
+            }
+            Ok(None) => return true,
+            Err(error) => match error.downcast_ref::<StoreError>() {
+                // A sync by hand is under way: what is due waits for its end.
+                Some(StoreError::Busy { owner }) => {
+                    tracing::debug!(owner, "another sync is under way");
+                    self.cli.clock.sleep(LOOK).await;
+                }
+                _ => {
+                    self.failures += 1;
+                    tracing::error!("a sync failed, and is tried again: {error:#}");
+                }
+            },
+        }
+        false
+    }
+
+    async fn once(&self) -> Result<Option<(Hub, Report)>> {
+        let (cli, store) = (self.cli, &self.store);
+        let place = &cli.global.db;
+        let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
+        let done = sync::once(cli, store, &right, &Request::default()).await;
+        right.give_back().await?;
+        done
+    }
+
+    fn tell(&self, hub: &Hub, report: &Report) -> Result<()> {
+        let mut document = json!(report);
+        document["writes"] = json!(report.writes());
+        document["held"] = json!(held(hub));
+        self.cli.output.show(&document, |_| words(hub, report))
+    }
+}
+
+enum Look {
+    Paused,
+    Hurry,
+    Schedule(Basis),
+}
+
+/// What the next start follows from.
+#[derive(PartialEq, Eq)]
+struct Basis {
+    schedule: ScheduleConfig,
+    began: Option<Timestamp>,
+}
+
+impl Basis {
+    fn next(&self, now: Timestamp, chance: u64) -> Option<Timestamp> {
+        match Schedule::new(&self.schedule, now) {
+            Ok(schedule) => schedule.next(self.began, now, chance),
+            Err(error) => {
+                tracing::warn!("there is no schedule to follow: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// One line for one run.
+fn words(hub: &Hub, report: &Report) -> String {
+    let streams = report.streams.values();
+    let read = streams.map(|stream| stream.read.records).sum();
+    let mut text = format!(
+        "run {}: {} read, {} written",
+        report.run,
+        count(read, "record"),
+        count(report.writes(), "record")
+    );
+    if report.open > 0 {
+        text += &format!(", {} under way", report.open);
+    }
+    let stopped = report.streams.iter().filter_map(|(place, stream)| {
+        let why = stream.stopped.as_ref()?;
+        Some(format!("{place} stopped: {why}"))
+    });
+    let held = held(hub);
+    let held = held.iter().map(|(name, why)| format!("{name} held: {why}"));
+    let guarded = report
+        .guarded
+        .iter()
+        .map(|guarded| format!("{} waits for approval", guarded.connection));
+    for trouble in stopped.chain(held).chain(guarded) {
+        text += "; ";
+        text += &trouble;
+    }
+    text
+}
