@@ -60,3 +60,28 @@ impl Rng for SystemRng {
         hasher.finish()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Stands still, but for those who sleep.
+    pub(crate) struct TestClock(pub(crate) Mutex<Duration>);
+
+    #[async_trait]
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::ZERO.plus(self.monotonic())
+        }
+
+        fn monotonic(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, span: Duration) {
+            *self.0.lock().unwrap() += span;
+        }
+    }
+}

@@ -121,23 +121,7 @@ pub(crate) fn retry_after(response: &HttpResponse) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct TestClock(Mutex<Duration>);
-
-    #[async_trait]
-    impl Clock for TestClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::ZERO.plus(self.monotonic())
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.lock().unwrap()
-        }
-
-        async fn sleep(&self, span: Duration) {
-            *self.0.lock().unwrap() += span;
-        }
-    }
+    use crate::clock::tests::TestClock;
 
     fn quota(requests: u32, per_ms: u64) -> (ConnectionQuota, Arc<TestClock>) {
         let clock = Arc::new(TestClock(Mutex::new(Duration::from_secs(1_000))));

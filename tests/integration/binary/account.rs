@@ -82,6 +82,15 @@ impl Twin for Watched {
     }
 }
 
+/// What twins live in.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 pub struct Account {
     pub url: String,
     twin: Arc<Mutex<Box<dyn Twin>>>,

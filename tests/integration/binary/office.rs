@@ -8,7 +8,7 @@ use concord_twins::by_name;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::account::{Account, Events};
+use super::account::{self, Account, Events};
 use super::program::Program;
 
 /// The configuration; `more` stands under the connection to HubSpot.
@@ -79,11 +79,7 @@ impl Office {
     }
 
     pub fn with(mut program: Program, people: usize, latency: Duration) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = account::runtime();
         let events = Events::new();
         let open = |name: &str| {
             let twin = by_name(name, 7, people).unwrap();

@@ -11,7 +11,7 @@ use concord_twins::by_name;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::account::{Account, Events};
+use super::account::{self, Account, Events};
 use super::program::{Ended, Program};
 use visit::Visit;
 
@@ -27,11 +27,7 @@ struct Firm {
 
 impl Firm {
     fn new(mut program: Program) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = account::runtime();
         let events = Events::new();
         let open = |name: &str| {
             let twin = by_name(name, 7, PEOPLE).unwrap();

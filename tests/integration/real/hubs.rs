@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use books::Books;
 use witness::Witness;
 
-use crate::binary::account::{Account, Events};
+use crate::binary::account::{self, Account, Events};
 use crate::binary::office::email;
 use crate::binary::program::{Program, Running};
 
@@ -56,11 +56,7 @@ struct Offices {
 
 impl Offices {
     fn open() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = account::runtime();
         let events = Events::new();
         let latency = Duration::from_millis(5);
         let accounts: Vec<Account> = (0..ACCOUNTS)

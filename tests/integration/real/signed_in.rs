@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::browser::{Browser, agent};
 use super::oidc::{HUB, Oidc, SYSTEM};
 use super::proxy::{Protocol, Proxy};
-use crate::binary::account::{Account, Events};
+use crate::binary::account::{self, Account, Events};
 use crate::binary::program::{Program, Running};
 use crate::binary::sign_in::visit::{self, Visit};
 
@@ -41,11 +41,7 @@ impl Firm {
     fn open(seconds: u32) -> Self {
         let oidc = Oidc::start(seconds).unwrap_or_else(|why| panic!("{why}"));
         let proxy = Proxy::to(oidc.server.port(), Protocol::OAuth).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = account::runtime();
         let open = |name: &str, events: &Arc<Events>| {
             let twin = by_name(name, 7, PEOPLE).unwrap();
             let guard = Some(guard(&oidc));

@@ -15,12 +15,15 @@ use crate::wire::wishes::{Pause, Wishes};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// When the next sync begins, and why none does
+    #[command(after_help = "Example:\n  concord schedule show")]
     Show,
     /// Begin no sync until `resume`; one that runs goes on to its end
     Pause(PauseArguments),
     /// Go on after a pause
+    #[command(after_help = "Example:\n  concord schedule resume")]
     Resume,
     /// Begin a sync now, whatever the schedule says
+    #[command(after_help = "Example:\n  concord schedule now")]
     Now,
 }
 

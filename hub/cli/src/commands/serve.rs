@@ -58,7 +58,9 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     // A schedule that cannot be followed ends it at once, and not in the night.
     let config = config::stored(store.as_ref()).await?;
     Schedule::new(&config.schedule, cli.clock.now())?;
-    tracing::info!("serving; SIGTERM and Ctrl-C end it");
+    if !cli.global.quiet {
+        eprintln!("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
+    }
     let mut server = Server {
         cli,
         store,

@@ -130,7 +130,8 @@ impl SignIn {
     /// Whether an answer belongs to this sign-in; one that does not says nothing
     /// about it.
     pub fn check(begun: &Begun, query: &BTreeMap<String, String>) -> Result<(), SignInError> {
-        // Whoever could measure this comparison would need the state to be sent.
+        // It lives for minutes and is answered on this machine alone: how long the
+        // comparison takes helps nobody to guess it.
         if query.get("state").map(String::as_str) == Some(begun.state.secret()) {
             Ok(())
         } else {

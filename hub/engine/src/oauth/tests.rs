@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use concord_core::Timestamp;
 use concord_core::chance::Seeded;
 use concord_core::manifest::OAuth;
 use concord_core::ports::{
@@ -15,26 +14,10 @@ use concord_core::secret::{KeepError, Kept, KeptSecret};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::clock::tests::TestClock;
 
 mod keeper;
 mod sign_in;
-
-struct TestClock(Mutex<Duration>);
-
-#[async_trait]
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::ZERO.plus(self.monotonic())
-    }
-
-    fn monotonic(&self) -> Duration {
-        *self.0.lock().unwrap()
-    }
-
-    async fn sleep(&self, span: Duration) {
-        *self.0.lock().unwrap() += span;
-    }
-}
 
 /// A row that can fail and be written to by others.
 #[derive(Default)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use concord_engine::oauth::{Begun, Grant, SignIn, SignInError, Standing};
-use concord_server::callback::Callback;
-use concord_store::SqlStore;
+use concord_server::callback::{Arrival, Callback};
 use serde_json::json;
+use tokio::sync::oneshot;
 use url::{Url, form_urlencoded};
 
 use super::signed::{self, Signed};
@@ -64,14 +64,20 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         .vault
         .ring(|| "what comes of a sign-in is sealed".into())?;
     let sign_in = SignIn::new(signed.app()?, signed.transport()?, Arc::clone(&cli.clock))?;
-    let grant = tokio::select! {
-        grant = person(cli, arguments, &signed, &sign_in) => grant?,
+    let (grant, browser) = tokio::select! {
+        came = person(cli, arguments, &signed, &sign_in) => came?,
         () = told() => return ended(cli),
         () = cli.clock.sleep(Duration::from_secs(60 * u64::from(arguments.wait))) => {
             bail!("nobody signed in within {} min: begin again", arguments.wait)
         }
     };
-    keep(cli, arguments, &signed, &store, &grant).await
+    let kept = signed.keep(cli, &store, &grant).await;
+    if let Some(browser) = browser {
+        let problem = kept.as_ref().err().map(ToString::to_string);
+        browser.told(problem.as_deref()).await;
+    }
+    kept?;
+    show(cli, &arguments.name, &grant)
 }
 
 fn ended(cli: &Invocation) -> Result<Ending> {
@@ -86,15 +92,15 @@ async fn person(
     arguments: &Arguments,
     signed: &Signed,
     sign_in: &SignIn,
-) -> Result<Grant> {
+) -> Result<(Grant, Option<Browser>)> {
     if arguments.device {
-        return with_code(sign_in).await;
+        return Ok((with_code(sign_in).await?, None));
     }
     let begun = sign_in.begin()?;
     if arguments.paste {
         show_page(&begun);
         let query = pasted().await?;
-        return Ok(sign_in.finish(begun, &query).await?);
+        return Ok((sign_in.finish(begun, &query).await?, None));
     }
     let callback = Callback::open(signed.plan.redirect()).await?;
     show_page(&begun);
@@ -102,7 +108,25 @@ async fn person(
         // A machine without one shows the address, which is enough.
         let _ = open::that_detached(&begun.url);
     }
-    in_browser(sign_in, begun, callback).await
+    let (grant, browser) = in_browser(sign_in, begun, callback).await?;
+    Ok((grant, Some(browser)))
+}
+
+/// One that came back, and is told how it went when that is known.
+struct Browser {
+    arrival: Arrival,
+    callback: Callback,
+}
+
+impl Browser {
+    /// That it is signed in, or what went wrong.
+    async fn told(self, problem: Option<&str>) {
+        match problem {
+            None => self.arrival.accept("Signed in. This page can be closed."),
+            Some(problem) => self.arrival.refuse(problem),
+        }
+        self.callback.close().await;
+    }
 }
 
 async fn with_code(sign_in: &SignIn) -> Result<Grant> {
@@ -120,7 +144,11 @@ fn show_page(begun: &Begun) {
 }
 
 /// Waits for the browser that belongs to this sign-in; others are told so.
-async fn in_browser(sign_in: &SignIn, begun: Begun, mut callback: Callback) -> Result<Grant> {
+async fn in_browser(
+    sign_in: &SignIn,
+    begun: Begun,
+    mut callback: Callback,
+) -> Result<(Grant, Browser)> {
     let arrival = loop {
         let arrival = callback.next().await?;
         match SignIn::check(&begun, &arrival.query) {
@@ -132,12 +160,14 @@ async fn in_browser(sign_in: &SignIn, begun: Begun, mut callback: Callback) -> R
         }
     };
     let finished = sign_in.finish(begun, &arrival.query).await;
-    match &finished {
-        Ok(_) => arrival.accept("Signed in. This page can be closed."),
-        Err(error) => arrival.refuse(error.to_string()),
+    let browser = Browser { arrival, callback };
+    match finished {
+        Ok(grant) => Ok((grant, browser)),
+        Err(error) => {
+            browser.told(Some(&error.to_string())).await;
+            Err(error.into())
+        }
     }
-    callback.close().await;
-    Ok(finished?)
 }
 
 /// The query of the address that a person pastes.
@@ -145,9 +175,14 @@ async fn pasted() -> Result<BTreeMap<String, String>> {
     if std::io::stdin().is_terminal() {
         eprintln!("\nthen paste the whole address that the browser ended at:");
     }
-    let line = tokio::task::spawn_blocking(|| {
+    let (sender, line) = oneshot::channel();
+    // A thread of its own: the program ends without waiting for a person who types
+    // nothing.
+    std::thread::spawn(move || {
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+        let read = std::io::stdin().lock().read_line(&mut line).map(|_| line);
+        // Whoever waited for it may have given up.
+        let _ = sender.send(read);
     });
     let line = line.await?.context("the address was not read")?;
     let url = Url::parse(line.trim()).map_err(|_| SignInError::NoCode)?;
@@ -157,15 +192,7 @@ async fn pasted() -> Result<BTreeMap<String, String>> {
         .collect())
 }
 
-async fn keep(
-    cli: &Invocation,
-    arguments: &Arguments,
-    signed: &Signed,
-    store: &Arc<SqlStore>,
-    grant: &Grant,
-) -> Result<Ending> {
-    signed.keep(cli, store, grant).await?;
-    let Arguments { name, .. } = arguments;
+fn show(cli: &Invocation, name: &str, grant: &Grant) -> Result<Ending> {
     let until = match grant.standing() {
         Standing::SignedIn { until, .. } => until,
         Standing::NeedsSignIn { .. } => None,
