@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use concord_cluster::Cluster;
 use concord_core::ports::Clock as _;
 use concord_engine::clock::SystemClock;
 use rustix::process::Signal;
@@ -16,7 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two systems that agree, and a schedule.
 fn office(program: Program, schedule: &str) -> Office {
-    let office = Office::with(program, PEOPLE, Duration::ZERO);
+    slow_office(program, schedule, Duration::ZERO)
+}
+
+fn slow_office(program: Program, schedule: &str, latency: Duration) -> Office {
+    let office = Office::with(program, PEOPLE, latency);
     office.program.apply(&with(&office, schedule)).fine();
     for _ in 0..3 {
         office.program.run("sync --approve").fine();
@@ -163,4 +168,23 @@ fn a_schedule_that_cannot_be_is_refused_with_its_place() {
         let refused = office.program.apply(&with(&office, schedule));
         refused.refuses(1, &parts);
     }
+}
+
+/// The schedule alone would come too late: what failed is tried again before.
+#[test]
+fn a_serving_hub_outlives_its_server() {
+    let mut cluster = Cluster::start().unwrap();
+    let program = Program::on_server(&cluster.database().unwrap());
+    // Slow enough that the server is gone before the run is through.
+    let office = slow_office(program, "{ every: 1h }", Duration::from_millis(100));
+    let mut hub = office.program.start("serve --lease 5");
+    let address = rename(&office, "Wilhelmina");
+    let before = office.events.count();
+    office.program.run("schedule now").fine();
+    assert!(office.events.reach(before + 1, || hub.has_ended()));
+    cluster.stop().unwrap();
+    hub.told("a sync failed, and is tried again");
+    cluster.start_again().unwrap();
+    arrives(&office, &address, "Wilhelmina");
+    ends_when_told(hub);
 }

@@ -105,6 +105,7 @@ impl Server<'_> {
         // sync.
         let mut known = None;
         let mut due: Option<Timestamp> = None;
+        let mut unread = None;
         loop {
             let now = clock.now();
             match self.look(now).await {
@@ -115,11 +116,20 @@ impl Server<'_> {
                         due = basis.next(now, chance);
                         known = Some(basis);
                     }
-                    if due.is_some_and(|due| due <= now) {
+                    // What failed is tried again now that its wait is over.
+                    if self.failures > 0 || due.is_some_and(|due| due <= now) {
                         return;
                     }
+                    unread = None;
                 }
-                Err(error) => tracing::warn!("the schedule cannot be read: {error:#}"),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    // A database that is gone for an hour is told once.
+                    if unread.as_ref() != Some(&error) {
+                        tracing::warn!("the schedule cannot be read: {error}");
+                        unread = Some(error);
+                    }
+                }
             }
             clock.sleep(LOOK).await;
         }
@@ -169,8 +179,10 @@ impl Server<'_> {
         let place = &cli.global.db;
         let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
         let done = sync::once(cli, store, &right, &Request::default()).await;
-        right.give_back().await?;
-        done
+        let given_back = right.give_back().await;
+        let done = done?;
+        given_back?;
+        Ok(done)
     }
 
     fn tell(&self, hub: &Hub, report: &Report) -> Result<()> {
