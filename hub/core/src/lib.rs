@@ -29,6 +29,7 @@ pub mod schema;
 pub mod secret;
 pub mod state;
 pub mod time;
+pub mod webhook;
 
 pub use changeset::Changeset;
 pub use fault::{Fault, FieldFault};

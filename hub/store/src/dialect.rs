@@ -102,6 +102,11 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
         "open intents of an entity",
         include_str!("../migrations/0006_open_of.sql"),
     ),
+    (
+        7,
+        "webhooks that wait",
+        include_str!("../migrations/0007_deliveries.sql"),
+    ),
 ];
 
 /// The version of the schema.

@@ -12,6 +12,7 @@
 mod archive;
 mod cells;
 mod counts;
+mod deliveries;
 mod dialect;
 mod document;
 mod driver;

@@ -2,6 +2,7 @@
 //! and a row a value, and the statements that are asked of it.
 
 pub(crate) mod conflict;
+pub(crate) mod delivery;
 pub(crate) mod entity;
 pub(crate) mod event;
 pub(crate) mod intent;

@@ -53,7 +53,7 @@ async fn a_database_of_a_newer_version_is_refused() {
             .err()
             .unwrap(),
     ] {
-        let newer = matches!(error, StoreError::Newer { found: 7, known: 6 });
+        let newer = matches!(error, StoreError::Newer { found: 8, known: 7 });
         assert!(newer, "{error}");
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::bases::OnServer as Base;
 
+#[path = "../deliveries.rs"]
+mod deliveries;
 #[path = "../finding.rs"]
 mod finding;
 #[path = "../keeping.rs"]
