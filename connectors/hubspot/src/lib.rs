@@ -10,6 +10,7 @@ mod pull;
 mod push;
 mod read;
 mod records;
+mod webhooks;
 
 use concord_sdk::prelude::*;
 
@@ -63,8 +64,29 @@ impl Connector for HubSpot {
     }
 }
 
+impl Webhooks for HubSpot {
+    fn register(_host: &dyn Host, _callback_url: &str) -> Result<String, Fault> {
+        Err(by_hand())
+    }
+
+    fn unregister(_host: &dyn Host, _subscription: &str) -> Result<(), Fault> {
+        Err(by_hand())
+    }
+
+    fn parse(_host: &dyn Host, request: &RawRequest) -> Result<Vec<Hint>, Fault> {
+        webhooks::parse(request)
+    }
+}
+
+/// Subscriptions are the app's and not the account's; an account's token cannot
+/// change them.
+fn by_hand() -> Fault {
+    Fault::Forbidden("HubSpot's webhooks are set up in the app's settings".into())
+}
+
 concord_sdk::export!(
     HubSpot,
+    webhooks,
     manifest = "../manifest.toml",
     mapping = "../mapping.yaml"
 );

@@ -14,6 +14,9 @@ pub struct ObjectType {
     /// A property that the account refuses to hold twice, and by which records
     /// can be read without the search index.
     pub unique: Option<&'static str>,
+    /// What webhooks call it: before the dot of their type, or in `object.*` ones.
+    pub event: &'static str,
+    pub type_id: &'static str,
 }
 
 pub const ALL: [ObjectType; 2] = [
@@ -22,12 +25,16 @@ pub const ALL: [ObjectType; 2] = [
         label: "Contacts",
         modified: "lastmodifieddate",
         unique: Some("email"),
+        event: "contact",
+        type_id: "0-1",
     },
     ObjectType {
         name: "companies",
         label: "Companies",
         modified: "hs_lastmodifieddate",
         unique: None,
+        event: "company",
+        type_id: "0-2",
     },
 ];
 

@@ -12,6 +12,7 @@ mod pull;
 mod push;
 mod read;
 mod status;
+mod webhooks;
 
 use concord_sdk::prelude::*;
 
@@ -84,8 +85,23 @@ impl Connector for Mailchimp {
     }
 }
 
+impl Webhooks for Mailchimp {
+    fn register(host: &dyn Host, callback_url: &str) -> Result<String, Fault> {
+        webhooks::register(&Api::new(host)?, callback_url)
+    }
+
+    fn unregister(host: &dyn Host, subscription: &str) -> Result<(), Fault> {
+        webhooks::unregister(&Api::new(host)?, subscription)
+    }
+
+    fn parse(host: &dyn Host, request: &RawRequest) -> Result<Vec<Hint>, Fault> {
+        webhooks::parse(&Api::new(host)?, request)
+    }
+}
+
 concord_sdk::export!(
     Mailchimp,
+    webhooks,
     manifest = "../manifest.toml",
     mapping = "../mapping.yaml"
 );

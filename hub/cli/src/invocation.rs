@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use concord_core::ports::{Clock, StoreError};
 use concord_core::secret::SecretStore;
+use concord_core::webhook::DeliveryStore;
 use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
@@ -84,6 +85,7 @@ impl Invocation {
         };
         wire::hub::build(Parts {
             secrets: Arc::clone(&store) as Arc<dyn SecretStore>,
+            deliveries: Arc::clone(&store) as Arc<dyn DeliveryStore>,
             store,
             vault,
             clock: Arc::clone(&self.clock),

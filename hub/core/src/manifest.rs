@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::StreamName;
 
 mod oauth;
+mod webhooks;
 
 pub use oauth::{ClientAuth, OAuth, SignInValue, Told, filled};
+pub use webhooks::{Encoding, Proof, SentAt, Signed, Subscribe, Unit, Webhooks};
 
 /// Name of the custom section that carries the manifest's TOML text.
 pub const SECTION: &str = "concord:manifest";
@@ -45,6 +47,9 @@ pub struct Manifest {
     pub egress: EgressWish,
     #[serde(default)]
     pub quotas: Vec<Quota>,
+    /// How the system tells of changes by itself.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
     pub streams: Vec<Stream>,
 }
 
@@ -309,6 +314,9 @@ impl Manifest {
             if let Some(problem) = oauth.problem(&keys) {
                 return Some(problem);
             }
+        }
+        if let Some(problem) = self.webhooks.as_ref().and_then(Webhooks::problem) {
+            return Some(problem);
         }
         for key in &self.egress.from_config {
             if !keys.contains(&key.as_str()) {

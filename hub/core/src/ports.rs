@@ -12,6 +12,7 @@ use crate::state::{
     Conflict, ConnectionRow, Entity, Event, Hold, Intent, IntentState, Link, LinkKey, LinkState,
     Quarantined, Review, RunRow, StreamState, Waiting,
 };
+use crate::webhook::{Delivery, Hint};
 use crate::{
     Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, Kind, Manifest, RemoteId, RunId,
     StreamName, Timestamp,
@@ -56,6 +57,22 @@ pub trait Connector: Send + Sync {
         fields: &[String],
     ) -> Result<Vec<RemoteRecord>, Fault>;
     async fn push(&self, stream: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault>;
+    /// Asks the system to send webhooks to this address; gives the subscription's
+    /// name.
+    async fn subscribe(&self, _address: &str) -> Result<String, Fault> {
+        Err(no_webhooks())
+    }
+    async fn unsubscribe(&self, _subscription: &str) -> Result<(), Fault> {
+        Err(no_webhooks())
+    }
+    /// Who changed, as far as a webhook says.
+    async fn hints(&self, _delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
+        Err(no_webhooks())
+    }
+}
+
+fn no_webhooks() -> Fault {
+    Fault::bug("the connector takes no webhooks")
 }
 
 /// A request of a connector, after the host has looked at it.

@@ -32,8 +32,18 @@ pub struct Config {
     /// When `serve` syncs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule: ScheduleConfig,
+    /// How systems reach `serve`; without it no webhooks are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<WebhooksConfig>,
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionConfig>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WebhooksConfig {
+    /// The address of `serve` as the systems see it, before `/webhooks`.
+    pub url: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use concord_core::chance::Seeded;
 use concord_core::ports::{Clock, Connector, Rng, Store, StoreError};
 use concord_core::state::ConnectionRow;
+use concord_core::webhook::DeliveryStore;
 use concord_core::{ConnectionId, FieldName, Kind, StreamName, Timestamp, manifest};
 use concord_sync::delete::DeleteMode;
 use concord_sync::guard::Guards;
@@ -154,6 +155,8 @@ impl Default for Options {
 
 pub struct Hub {
     pub store: Arc<dyn Store>,
+    /// Where webhooks wait, if they are taken at all.
+    pub deliveries: Option<Arc<dyn DeliveryStore>>,
     pub clock: Arc<dyn Clock>,
     /// From the clock, so that a run in virtual time is the same again; the
     /// program puts the machine's in its place.
@@ -201,6 +204,7 @@ impl Hub {
             .collect();
         Ok(Self {
             store,
+            deliveries: None,
             clock,
             rng: Arc::new(Seeded::new(seed)),
             watch,

@@ -21,6 +21,7 @@ mod emitter;
 pub mod error;
 pub mod exclude;
 pub mod guard;
+pub mod history;
 pub mod holds;
 pub mod hub;
 pub mod identity;
@@ -51,6 +52,7 @@ pub mod sharing;
 pub mod tokens;
 pub mod undo;
 pub mod verify;
+pub mod webhooks;
 pub mod why;
 mod yielding;
 

@@ -1,12 +1,10 @@
 //! The story of one sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use concord_core::ports::Sequence;
-use concord_core::state::RunRow;
-use concord_core::{Changeset, RunId};
+use concord_core::RunId;
 use concord_sync::approve::FirstContact;
 use serde::Serialize;
 
@@ -19,6 +17,7 @@ use crate::outbox::Sent;
 use crate::page::PageCounts;
 use crate::progress::Progress;
 use crate::pull::Stopped;
+use crate::webhooks::Hinted;
 
 /// What an operator asks a run to do.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +31,8 @@ pub struct Request {
     pub full: bool,
     /// Read and match, and write nothing.
     pub read_only: bool,
+    /// Read only what webhooks named, and no connection besides theirs.
+    pub only_hinted: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,6 +48,9 @@ pub struct Report {
     pub run: i64,
     /// By `connection/stream`.
     pub streams: BTreeMap<String, StreamReport>,
+    /// What webhooks led to, by connection.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hinted: BTreeMap<String, Hinted>,
     pub matched: BTreeMap<String, Matched>,
     pub approved: Vec<String>,
     /// Connections whose first plan waits for approval.
@@ -106,32 +110,14 @@ impl Hub {
         result
     }
 
-    pub(crate) async fn begin_run(&self) -> Result<RunRow, EngineError> {
-        let row = RunRow {
-            id: RunId(self.store.reserve(&Sequence::Run, 1).await?),
-            started_at: self.clock.now(),
-            ended_at: None,
-            summary: serde_json::Value::Null,
-        };
-        self.keep_run(&row).await?;
-        Ok(row)
-    }
-
-    pub(crate) async fn end_run(
-        &self,
-        mut row: RunRow,
-        summary: &impl Serialize,
-    ) -> Result<(), EngineError> {
-        row.ended_at = Some(self.clock.now());
-        row.summary = serde_json::to_value(summary).unwrap_or_default();
-        self.keep_run(&row).await
-    }
-
     pub(crate) async fn sync_with_lease(
         &mut self,
         request: &Request,
     ) -> Result<Report, EngineError> {
-        let row = self.begin_run().await?;
+        let row = match request.only_hinted {
+            true => self.begin_hinted_run().await?,
+            false => self.begin_run().await?,
+        };
         let run = row.id;
         let mut report = Report {
             run: run.0,
@@ -160,12 +146,6 @@ impl Hub {
         self.end_run(row, &report).await?;
         self.compact_some().await?;
         Ok(report)
-    }
-
-    async fn keep_run(&self, row: &RunRow) -> Result<(), EngineError> {
-        let mut out = Changeset::default();
-        out.runs.push(row.clone());
-        Ok(self.store.commit(&out).await?)
     }
 
     /// The streams of a run, those that others refer to first.
@@ -200,8 +180,16 @@ impl Hub {
         run: RunId,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        let hinted = match request.only_hinted {
+            true => Some(self.hinted().await?),
+            false => None,
+        };
         let mut elsewhere = Vec::new();
         for lane in self.lanes(request, run) {
+            let named = |hinted: &BTreeSet<String>| hinted.contains(&lane.connection.row.name);
+            if !hinted.as_ref().is_none_or(named) {
+                continue;
+            }
             if !self.may_ask(lane).await? {
                 elsewhere.push(lane);
                 continue;
@@ -224,18 +212,27 @@ impl Hub {
         report: &mut Report,
     ) -> Result<(), EngineError> {
         let entry = report.streams.entry(lane.to_string()).or_default();
+        let mut hinted = Hinted::default();
         // A write in doubt is settled first: its record cannot be believed
         // before.
         let result = async {
+            lane.take_hints(&mut hinted).await?;
             lane.settle_doubts(&mut entry.sent).await?;
             if lane.stream.caps.read {
                 lane.read_passed_over(&mut entry.read).await?;
-                lane.pull(request.full, &mut entry.read).await?;
+                if !request.only_hinted {
+                    lane.pull(request.full, &mut entry.read).await?;
+                }
                 lane.reread(&mut entry.read).await?;
             }
             Ok(())
         };
-        note(result.await, lane, entry)
+        note(result.await, lane, entry)?;
+        if hinted != Hinted::default() {
+            let name = lane.connection.row.name.clone();
+            *report.hinted.entry(name).or_default() += hinted;
+        }
+        Ok(())
     }
 
     async fn match_all(&self, run: RunId, report: &mut Report) -> Result<(), EngineError> {

@@ -8,6 +8,7 @@ use concord_core::ports::Connector;
 use concord_core::record::{
     Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
 };
+use concord_core::webhook::{Delivery, Hint};
 use concord_core::{Fault, Fields, Manifest, RemoteId, StreamName};
 
 use crate::sharing::{Claim, Sharing};
@@ -95,5 +96,18 @@ impl Connector for Yielding {
 
     async fn push(&self, stream: &StreamName, ops: &[Op]) -> Result<Vec<Outcome>, Fault> {
         self.away(self.inner.push(stream, ops)).await
+    }
+
+    async fn subscribe(&self, address: &str) -> Result<String, Fault> {
+        self.away(self.inner.subscribe(address)).await
+    }
+
+    async fn unsubscribe(&self, subscription: &str) -> Result<(), Fault> {
+        self.away(self.inner.unsubscribe(subscription)).await
+    }
+
+    /// Reads only what is there already: nobody is asked.
+    async fn hints(&self, delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
+        self.inner.hints(delivery).await
     }
 }

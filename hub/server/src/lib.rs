@@ -1,4 +1,6 @@
-//! What the hub answers over HTTP.  Today that is the end of a sign-in, on
-//! loopback.
+//! What others reach over HTTP.
 
 pub mod callback;
+pub mod health;
+pub mod listen;
+pub mod webhooks;

@@ -12,3 +12,16 @@ wasmtime::component::bindgen!({
 
 pub use concord::connector::host as imports;
 pub use concord::connector::types;
+
+/// What a connector with webhooks exports besides.
+pub mod webhooks {
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        world: "connector-with-webhooks",
+        exports: { default: async },
+        with: {
+            "concord:connector/types": super::types,
+            "concord:connector/host": super::imports,
+        },
+    });
+}

@@ -1,11 +1,14 @@
 //! A plugin tied to one connection: the port `Connector` of the engine.
 
+mod webhooks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use concord_core::ports::{Clock, Connector, Http, Quota, Tokens};
 use concord_core::record::{Description, StreamInfo};
+use concord_core::webhook::{Delivery, Hint};
 use concord_core::{
     Change, Fault, Fields, Manifest, Op, Outcome, Page, RemoteId, RemoteRecord, Selection,
     StreamName,
@@ -54,18 +57,23 @@ impl WasmConnector {
         }
     }
 
-    /// Makes an instance for one call.
-    async fn enter(&self, operation: &str) -> Result<Entered, Fault> {
+    /// A store for one call.
+    async fn store(&self) -> Result<Store<Call>, Fault> {
         let permit = Arc::clone(&self.plugin.permits)
             .acquire_owned()
             .await
             .map_err(|_| Fault::transient("the plugin host is shutting down"))?;
-        let mut store = Call::store(
+        Ok(Call::store(
             self.plugin.pre.engine(),
             Arc::clone(&self.runtime),
             Arc::clone(&self.plugin.manifest),
             permit,
-        );
+        ))
+    }
+
+    /// Makes an instance for one call.
+    async fn enter(&self, operation: &str) -> Result<Entered, Fault> {
+        let mut store = self.store().await?;
         match self.plugin.pre.instantiate_async(&mut store).await {
             Ok(guest) => Ok(Entered { store, guest }),
             Err(error) => Err(self.stopped(operation, &store, &error)),
@@ -273,5 +281,17 @@ impl Connector for WasmConnector {
             redactor: &redactor,
         };
         Ok(outcomes.into_iter().map(|o| reader.outcome(o)).collect())
+    }
+
+    async fn subscribe(&self, address: &str) -> Result<String, Fault> {
+        self.registered(address).await
+    }
+
+    async fn unsubscribe(&self, subscription: &str) -> Result<(), Fault> {
+        self.unregistered(subscription).await
+    }
+
+    async fn hints(&self, delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
+        self.parsed(delivery).await
     }
 }

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::ConnectorPre;
+use crate::bindings::webhooks::ConnectorWithWebhooksPre;
 use crate::cache::Cache;
 use crate::call::{self, Call, TABLE_ELEMENTS, TICK};
 use crate::inspect::{self, Inspected};
@@ -49,6 +50,8 @@ pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     mapping: Option<Arc<str>>,
     pub(crate) pre: ConnectorPre<Call>,
+    /// Where the manifest says that it takes webhooks.
+    pub(crate) webhooks: Option<ConnectorWithWebhooksPre<Call>>,
     pub(crate) permits: Arc<Semaphore>,
     max_memory_bytes: usize,
     hash: Arc<str>,
@@ -104,15 +107,16 @@ impl Host {
                 component
             }
         };
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .and_then(ConnectorPre::new)
-            .map_err(unfit)?;
+        let linked = self.linker.instantiate_pre(&component).map_err(unfit)?;
+        let takes_webhooks = manifest.webhooks.is_some();
+        let webhooks = takes_webhooks.then(|| ConnectorWithWebhooksPre::new(linked.clone()));
+        let webhooks = webhooks.transpose().map_err(unfit)?;
+        let pre = ConnectorPre::new(linked).map_err(unfit)?;
         Ok(Plugin {
             manifest: Arc::new(manifest),
             mapping: mapping.map(Arc::from),
             pre,
+            webhooks,
             permits: Arc::clone(&self.permits),
             max_memory_bytes: self.max_memory_bytes,
             hash: Arc::from(hash.as_str()),

@@ -4,6 +4,7 @@ mod faults;
 mod pull;
 mod push;
 mod read;
+mod webhooks;
 
 use concord_connector_hubspot::HubSpot;
 use concord_sdk::prelude::*;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use concord_core::Timestamp;
-use concord_core::ports::Store;
+use concord_engine::history;
 use concord_engine::schedule::{Schedule, ScheduleConfig};
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ async fn show(cli: &Invocation) -> Result<Ending> {
     let wishes = Wishes::read(store.as_ref()).await?;
     let now = cli.clock.now();
     let schedule = Schedule::new(&config.schedule, now)?;
-    let last_began = last_began(store.as_ref()).await?;
+    let last_began = history::last_began(store.as_ref()).await?;
     let shown = Shown {
         next: match &wishes.paused {
             Some(_) => None,
@@ -111,10 +111,4 @@ fn words(shown: &Shown) -> String {
         (None, None) => "no next sync".into(),
     };
     format!("{last}\n{next}")
-}
-
-/// When the last run began, whoever began it.
-pub async fn last_began(store: &dyn Store) -> Result<Option<Timestamp>> {
-    let runs = store.runs(1).await?;
-    Ok(runs.first().map(|run| run.started_at))
 }

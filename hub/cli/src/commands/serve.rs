@@ -1,5 +1,7 @@
 //! `concord serve`
 
+mod front;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +10,16 @@ use anyhow::Result;
 use clap::Args;
 use concord_core::Timestamp;
 use concord_core::ports::{Rng as _, StoreError};
-use concord_engine::Hub;
+use concord_core::webhook::DeliveryStore as _;
 use concord_engine::clock::SystemRng;
 use concord_engine::run::{Report, Request};
 use concord_engine::schedule::{Schedule, ScheduleConfig};
+use concord_engine::{Hub, history};
 use concord_store::SqlStore;
 use serde_json::json;
+use tokio::sync::Notify;
 
-use super::schedule::last_began;
+use self::front::Front;
 use super::sync;
 use crate::exit::Ending;
 use crate::interrupt::told;
@@ -28,6 +32,9 @@ use crate::wire::wishes::Wishes;
 
 /// How soon a wish, or a schedule that was applied meanwhile, is noticed.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// When webhooks are looked at again that could not be worked off.
+const HINTS_AGAIN: Duration = Duration::from_secs(30);
 
 /// The waits after runs that failed as a whole.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -51,6 +58,9 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(5..=3600))]
     lease: u64,
+    /// Take webhooks at this address, and answer /healthz and /readyz there
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
@@ -61,22 +71,32 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     if !cli.global.quiet {
         eprintln!("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
     }
+    let arrived = Arc::new(Notify::new());
+    let front = match &arguments.listen {
+        Some(address) => Some(Front::open(cli, &store, address, Arc::clone(&arrived)).await?),
+        None => None,
+    };
+    match (&front, &config.webhooks) {
+        (Some(front), _) if !cli.global.quiet => eprintln!("listening at {}", front.address()),
+        (None, Some(_)) => {
+            tracing::warn!("webhooks are configured, and this hub takes none without --listen");
+        }
+        _ => {}
+    }
     let mut server = Server {
         cli,
         store,
         claim: Duration::from_secs(arguments.lease),
         failures: 0,
+        arrived,
+        front,
+        hints_from: Timestamp::ZERO,
     };
-    let mut end = pin!(told());
-    loop {
-        tokio::select! {
-            () = &mut end => return Ok(Ending::Fine),
-            () = server.wait() => {}
-        }
-        if server.sync().await {
-            return Ok(Ending::Fine);
-        }
+    server.run().await;
+    if let Some(front) = server.front {
+        front.close(cli).await;
     }
+    Ok(Ending::Fine)
 }
 
 struct Server<'a> {
@@ -85,11 +105,37 @@ struct Server<'a> {
     claim: Duration,
     /// Runs in a row that failed as a whole.
     failures: u32,
+    /// Told when webhooks were kept here.
+    arrived: Arc<Notify>,
+    front: Option<Front>,
+    /// Webhooks that wait are not looked at before, unless new ones come.
+    hints_from: Timestamp,
+}
+
+/// What is to be done now.
+enum Due {
+    Sync,
+    /// Only what webhooks named.
+    Hinted,
 }
 
 impl Server<'_> {
+    /// Serves until it is told to end.
+    async fn run(&mut self) {
+        let mut end = pin!(told());
+        loop {
+            let due = tokio::select! {
+                () = &mut end => return,
+                due = self.wait() => due,
+            };
+            if self.sync(due).await {
+                return;
+            }
+        }
+    }
+
     /// Waits until a sync is due.
-    async fn wait(&mut self) {
+    async fn wait(&mut self) -> Due {
         // One draw for one wait: drawn with each look, the earliest of many would
         // win, and nobody would be late.
         let chance = SystemRng::default().next_u64();
@@ -110,7 +156,8 @@ impl Server<'_> {
             let now = clock.now();
             match self.look(now).await {
                 Ok(Look::Paused) => known = None,
-                Ok(Look::Hurry) => return,
+                Ok(Look::Hurry) => return Due::Sync,
+                Ok(Look::Hinted) => return Due::Hinted,
                 Ok(Look::Schedule(basis)) => {
                     if known.as_ref() != Some(&basis) {
                         due = basis.next(now, chance);
@@ -118,7 +165,7 @@ impl Server<'_> {
                     }
                     // What failed is tried again now that its wait is over.
                     if self.failures > 0 || due.is_some_and(|due| due <= now) {
-                        return;
+                        return Due::Sync;
                     }
                     unread = None;
                 }
@@ -131,29 +178,45 @@ impl Server<'_> {
                     }
                 }
             }
-            clock.sleep(LOOK).await;
+            tokio::select! {
+                () = clock.sleep(LOOK) => {}
+                () = self.arrived.notified() => self.hints_from = Timestamp::ZERO,
+            }
         }
     }
 
-    async fn look(&self, now: Timestamp) -> Result<Look> {
+    async fn look(&mut self, now: Timestamp) -> Result<Look> {
+        if let Some(front) = &mut self.front {
+            front.refresh(self.cli, &self.store).await?;
+        }
         let wishes = Wishes::read(self.store.as_ref()).await?;
         if wishes.paused.is_some() {
             return Ok(Look::Paused);
         }
-        let began = last_began(self.store.as_ref()).await?;
+        let began = history::last_began(self.store.as_ref()).await?;
         // A sync that began since then has fulfilled it.
         if wishes.hurry > began && wishes.hurry <= Some(now) {
             return Ok(Look::Hurry);
         }
         let schedule = config::stored(self.store.as_ref()).await?.schedule;
+        if now >= self.hints_from && !self.store.backlog().await?.is_empty() {
+            return Ok(Look::Hinted);
+        }
         Ok(Look::Schedule(Basis { schedule, began }))
     }
 
     /// True where it was told to end.
-    async fn sync(&mut self) -> bool {
-        match self.once().await {
+    async fn sync(&mut self, due: Due) -> bool {
+        let only_hinted = matches!(due, Due::Hinted);
+        if only_hinted {
+            // Those of a connection that cannot run now wait for it.
+            self.hints_from = self.cli.clock.now().plus(HINTS_AGAIN);
+        }
+        match self.once(only_hinted).await {
             Ok(Some((hub, report))) => {
-                self.failures = 0;
+                if !only_hinted {
+                    self.failures = 0;
+                }
                 if let Err(error) = self.tell(&hub, &report) {
                     tracing::warn!("{error:#}");
                 }
@@ -163,6 +226,7 @@ impl Server<'_> {
                 // A sync by hand is under way: what is due waits for its end.
                 Some(StoreError::Busy { owner }) => {
                     tracing::debug!(owner, "another sync is under way");
+                    self.hints_from = Timestamp::ZERO;
                     self.cli.clock.sleep(LOOK).await;
                 }
                 _ => {
@@ -174,11 +238,15 @@ impl Server<'_> {
         false
     }
 
-    async fn once(&self) -> Result<Option<(Hub, Report)>> {
+    async fn once(&self, only_hinted: bool) -> Result<Option<(Hub, Report)>> {
         let (cli, store) = (self.cli, &self.store);
         let place = &cli.global.db;
+        let request = Request {
+            only_hinted,
+            ..Request::default()
+        };
         let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
-        let done = sync::once(cli, store, &right, &Request::default()).await;
+        let done = sync::once(cli, store, &right, &request).await;
         let given_back = right.give_back().await;
         let done = done?;
         given_back?;
@@ -196,6 +264,7 @@ impl Server<'_> {
 enum Look {
     Paused,
     Hurry,
+    Hinted,
     Schedule(Basis),
 }
 

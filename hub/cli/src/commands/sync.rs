@@ -149,6 +149,7 @@ async fn with_right(
         first_contact: arguments.first_contact.into(),
         full: arguments.full,
         read_only: arguments.dry_run,
+        only_hinted: false,
     };
     let Some((hub, report)) = once(cli, store, right, &request).await? else {
         return interrupted(cli);

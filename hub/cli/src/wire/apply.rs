@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::blueprint;
 use super::config::{self, ConfigError};
+use super::hooks;
 use super::hub::schemas;
 use super::plugins::{self, Plugins};
 use super::problem::Problems;
@@ -93,6 +94,11 @@ pub fn check(config: &Config, named: Option<&PathBuf>, now: Timestamp) -> Result
     rules::check(config, &schemas, &carried, &mut problems);
     if let Err(error) = Schedule::new(&config.schedule, now) {
         problems.add("schedule", error);
+    }
+    if let Some(webhooks) = &config.webhooks
+        && let Some(problem) = hooks::problem(&webhooks.url)
+    {
+        problems.add("webhooks.url", problem);
     }
     problems.or(())
 }
@@ -245,6 +251,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
         rules,
         retention,
         schedule,
+        webhooks,
         connections: _,
     } = after;
     let differs = [
@@ -253,6 +260,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
         ("rules", before.rules != *rules),
         ("retention", before.retention != *retention),
         ("schedule", before.schedule != *schedule),
+        ("webhooks", before.webhooks != *webhooks),
     ];
     differs
         .into_iter()

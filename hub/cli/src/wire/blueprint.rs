@@ -89,6 +89,9 @@ fn check_secrets(
             manifest.auth.secrets().to_vec(),
         ),
     };
+    if let Some(webhooks) = &manifest.webhooks {
+        possible.push(&webhooks.secret);
+    }
     if let Some(proxy) = &config.network.proxy {
         if let Err(error) = Proxy::new(proxy, None) {
             problems.add(format!("{place}.network.proxy"), error);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use concord_core::ports::{Clock, Connector, Http, Store, StoreError, Tokens};
 use concord_core::secret::SecretStore;
 use concord_core::state::ConnectionRow;
+use concord_core::webhook::DeliveryStore;
 use concord_core::{Manifest, manifest};
 use concord_engine::clock::SystemRng;
 use concord_engine::config::{Config, ConnectionConfig, GrantKind};
@@ -58,6 +59,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Where sign-ins are kept while they change.
     pub secrets: Arc<dyn SecretStore>,
+    pub deliveries: Arc<dyn DeliveryStore>,
     pub vault: Vault,
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<dyn Watch>,
@@ -114,6 +116,7 @@ pub async fn build(mut parts: Parts) -> Result<Hub, WireError> {
     }
     let rules = rules::build(&config, &carried, &names);
     let Wiring { parts, schemas, .. } = wiring;
+    let deliveries = parts.deliveries;
     let hub = Hub::open(
         parts.store,
         parts.clock,
@@ -124,6 +127,7 @@ pub async fn build(mut parts: Parts) -> Result<Hub, WireError> {
         parts.options,
     );
     let mut hub = hub.await?;
+    hub.deliveries = Some(deliveries);
     hub.rng = Arc::new(SystemRng::default());
     Ok(hub)
 }
@@ -300,6 +304,7 @@ fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: Strin
             from_config: Vec::new(),
         },
         quotas: Vec::new(),
+        webhooks: None,
         streams: Vec::new(),
     };
     row.held = Some(reason.clone());

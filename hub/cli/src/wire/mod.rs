@@ -5,6 +5,7 @@ pub mod apply;
 pub mod archive;
 pub mod blueprint;
 pub mod config;
+pub mod hooks;
 pub mod hub;
 pub mod key;
 pub mod lease;

@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use concord_core::ports::Connector;
 use concord_core::record::{Description, StreamInfo};
+use concord_core::webhook::{Delivery, Hint};
 use concord_core::{
     Change, Fault, Fields, Manifest, Op, Outcome, Page, RemoteId, RemoteRecord, Selection,
     StreamName,
@@ -64,6 +65,11 @@ impl Connector for Unusable {
         _values: &Fields,
         _fields: &[String],
     ) -> Result<Vec<RemoteRecord>, Fault> {
+        Err(self.fault())
+    }
+
+    /// They wait until the connection can run.
+    async fn hints(&self, _delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
         Err(self.fault())
     }
 

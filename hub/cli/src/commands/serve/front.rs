@@ -1,0 +1,100 @@
+//! What a serving hub is reached at: webhooks, and whether it is well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use concord_core::webhook::DeliveryStore;
+use concord_engine::webhooks::intake::{Intake, intake};
+use concord_server::health;
+use concord_server::listen::Listening;
+use concord_server::webhooks::{Door, Hooks, routes};
+use concord_store::SqlStore;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::invocation::Invocation;
+use crate::wire::config;
+use crate::wire::hooks::{self, Basis};
+
+/// How long those who are half-way through are waited for at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The port of a hub that serves.
+pub struct Front {
+    listening: Listening,
+    intake: Intake,
+    keeper: JoinHandle<()>,
+    hooks: Arc<Hooks>,
+    basis: Option<Basis>,
+}
+
+impl Front {
+    pub async fn open(
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+        address: &str,
+        arrived: Arc<Notify>,
+    ) -> Result<Self> {
+        let (intake, keeper) = intake(Arc::clone(store) as Arc<dyn DeliveryStore>, arrived);
+        let hooks = Arc::new(Hooks::default());
+        let door = Door {
+            hooks: Arc::clone(&hooks),
+            intake: intake.clone(),
+            clock: Arc::clone(&cli.clock),
+        };
+        let app = routes(door).merge(health::routes(Arc::clone(store) as _));
+        let listening = Listening::open(address, app).await?;
+        let mut front = Self {
+            listening,
+            intake,
+            keeper: tokio::spawn(keeper.run()),
+            hooks,
+            basis: None,
+        };
+        front.refresh(cli, store).await?;
+        Ok(front)
+    }
+
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.listening.address()
+    }
+
+    /// Takes over what was applied, or given as a secret, meanwhile.
+    pub async fn refresh(&mut self, cli: &Invocation, store: &SqlStore) -> Result<()> {
+        let config = config::stored(store).await?;
+        let vault = cli.vault(store).await?;
+        let basis = Basis::of(&config, vault.rows());
+        if self.basis.as_ref() == Some(&basis) {
+            return Ok(());
+        }
+        let (table, lacking) = hooks::load(store, &config, &cli.plugins(&config), &vault).await?;
+        for what in lacking {
+            tracing::warn!("{what}");
+        }
+        let url = config.webhooks.map(|webhooks| webhooks.url);
+        self.hooks.set(url, table);
+        self.basis = Some(basis);
+        Ok(())
+    }
+
+    /// Takes nobody in any more, and ends when all who were are answered.
+    pub async fn close(self, cli: &Invocation) {
+        let Self {
+            listening,
+            intake,
+            keeper,
+            ..
+        } = self;
+        tokio::select! {
+            () = listening.close() => {}
+            () = cli.clock.sleep(GRACE) => tracing::warn!("somebody was still sending at the end"),
+        }
+        drop(intake);
+        tokio::select! {
+            // A keeper that failed has told it to those who waited.
+            _ = keeper => {}
+            () = cli.clock.sleep(GRACE) => {}
+        }
+    }
+}
