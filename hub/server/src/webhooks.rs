@@ -187,12 +187,14 @@ async fn take(
         let room = gate.room.acquire().await;
         (room, to_bytes(body, BODY_LIMIT).await)
     };
-    let (_room, body) = tokio::select! {
-        (room, Ok(body)) = read => (room, body),
+    let read = tokio::select! {
+        read = read => read,
         () = door.clock.sleep(READ_WITHIN) => {
             return text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
         }
-        else => return too_large(),
+    };
+    let (_room, Ok(body)) = read else {
+        return too_large();
     };
     let Some(headers) = readable(&parts) else {
         return text(StatusCode::BAD_REQUEST, "a header is not text");

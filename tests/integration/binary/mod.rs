@@ -11,3 +11,4 @@ mod server_gone;
 mod serving;
 pub mod sign_in;
 mod stopped;
+mod webhooks;

@@ -66,6 +66,29 @@ impl<'a> Hub<'a> {
         self.run(&["apply", "-f", "concord.yaml"]).map(drop)
     }
 
+    /// Applies a configuration with more at its top and more secrets.
+    pub(super) fn apply_with(&self, top: &str, secrets: &str) -> Result<()> {
+        let path = self.folder.join("concord.yaml");
+        let config = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let token = "token: { env: HUBSPOT_TOKEN }";
+        let config = config.replace(token, &format!("{token}, {secrets}"));
+        std::fs::write(&path, format!("{top}{config}"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.run_quietly(&["apply", "-f", "concord.yaml"])
+    }
+
+    pub(super) fn run_quietly(&self, words: &[&str]) -> Result<()> {
+        self.run(words).map(drop)
+    }
+
+    /// Starts to serve, with one more variable; gives the process.
+    pub(super) fn serve(&self, address: &str, variable: (&str, &str)) -> Result<u32> {
+        let mut command = self.command("--quiet", &["serve", "--listen", address]);
+        command.env(variable.0, variable.1);
+        self.stage.children.start_alone(&mut command)
+    }
+
     /// Puts the database as it is now aside.
     pub(super) fn keep(&self) -> Result<()> {
         self.database.keep()

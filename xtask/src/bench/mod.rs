@@ -15,6 +15,7 @@ mod hub;
 mod linkage;
 mod people;
 mod server;
+mod webhooks;
 
 use anyhow::Result;
 use serde_json::json;
@@ -37,6 +38,8 @@ enum What {
     Match(linkage::Arguments),
     /// What a record costs in small and in large databases
     Growth(growth::Arguments),
+    /// How many webhooks are kept a second, and how long one waits
+    Webhooks(webhooks::Arguments),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -101,6 +104,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         };
         if let Some(What::Growth(wanted)) = &arguments.what {
             bench.growth(wanted)?;
+            continue;
+        }
+        if let Some(What::Webhooks(wanted)) = &arguments.what {
+            bench.webhooks(wanted)?;
             continue;
         }
         bench.warm_start(arguments.rounds)?;

@@ -60,6 +60,22 @@ impl Children {
         self.spawn(command).map(|(_, output, _)| output)
     }
 
+    /// Starts a process that prints next to nothing, and gives its number.
+    pub(crate) fn start_alone(&self, command: &mut Command) -> Result<u32> {
+        self.spawn(command).map(|(id, ..)| id)
+    }
+
+    /// Ends a process that goes on by itself.
+    pub(crate) fn end(&self, id: u32) {
+        let mut running = self.lock();
+        if let Some(at) = running.iter().position(|child| child.id() == id) {
+            let mut child = running.swap_remove(at);
+            // One that has ended already cannot be ended, which is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     /// Runs a process to its end.
     pub(crate) fn run(&self, command: &mut Command) -> Result<Ended> {
         self.run_to_end(command, |_, _| Ok(()))
