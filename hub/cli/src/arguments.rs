@@ -86,6 +86,9 @@ pub enum Command {
     /// Show, pause and hurry the schedule that `serve` follows
     #[command(subcommand)]
     Schedule(commands::schedule::Command),
+    /// Show who sends webhooks, and ask systems to send them
+    #[command(subcommand)]
+    Webhooks(commands::webhooks::Command),
     /// Take back what a run wrote
     Undo(commands::undo::Arguments),
     /// Show where every connection stands and what waits for a person

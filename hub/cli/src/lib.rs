@@ -63,6 +63,7 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Sync(arguments) => commands::sync::run(&cli, &arguments).await,
         Command::Serve(arguments) => commands::serve::run(&cli, &arguments).await,
         Command::Schedule(command) => commands::schedule::run(&cli, &command).await,
+        Command::Webhooks(command) => commands::webhooks::run(&cli, &command).await,
         Command::Undo(arguments) => commands::undo::run(&cli, &arguments).await,
         Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
         Command::Why(arguments) => commands::why::run(&cli, &arguments).await,

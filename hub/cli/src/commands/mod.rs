@@ -27,4 +27,5 @@ pub mod sync;
 pub mod twin;
 pub mod undo;
 pub mod verify;
+pub mod webhooks;
 pub mod why;

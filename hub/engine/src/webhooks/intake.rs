@@ -23,9 +23,12 @@ pub enum NotKept {
     Ending,
 }
 
+/// Tells one sender what became of it.
+type Teller = oneshot::Sender<Result<(), Arc<StoreError>>>;
+
 struct Waiting {
     delivery: Delivery,
-    kept: oneshot::Sender<Result<(), Arc<StoreError>>>,
+    kept: Teller,
 }
 
 /// The way in.  Its other end is [`Keeper`].
@@ -92,7 +95,7 @@ fn joined(
     group: impl Iterator<Item = Waiting>,
 ) -> (
     Vec<Delivery>,
-    Vec<oneshot::Sender<Result<(), Arc<StoreError>>>>,
+    Vec<Teller>,
 ) {
     let mut tellers = Vec::new();
     let mut deliveries = BTreeMap::new();
