@@ -8,6 +8,7 @@
 mod address;
 mod client;
 mod error;
+mod loopback;
 mod policy;
 mod proxy;
 mod redirect;
@@ -17,6 +18,7 @@ mod tls;
 pub use address::{AddressClass, classify};
 pub use client::ConnectionHttp;
 pub use error::NetError;
+pub use loopback::LoopbackHttp;
 pub use policy::{EgressPolicy, HostRule};
 pub use proxy::Proxy;
 pub use tls::Tls;

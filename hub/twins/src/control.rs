@@ -10,6 +10,9 @@
 //! | `GET /_twin/writes` | `{requests, records}` since the start or the last reset |
 //! | `POST /_twin/writes {"reset": true}` | starts counting anew |
 //! | `GET /_twin/log?after=N` | the change log: who did what to which record |
+//!
+//! Vendors that send webhooks have `/_twin/webhooks` beside these, see
+//! `outbox/faults.rs`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

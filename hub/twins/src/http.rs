@@ -108,6 +108,9 @@ fn decode(part: &str) -> String {
         .into_owned()
 }
 
+/// No status of HTTP's: there is no answer yet.
+const POSTPONED: u16 = 1;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
@@ -141,6 +144,23 @@ impl Response {
 
     pub fn is_lost(&self) -> bool {
         self.status == 0
+    }
+
+    /// The answer is known when this delivery has ended, and comes from
+    /// [`crate::Twin::delivered`].
+    pub fn postponed(delivery: u64) -> Self {
+        Self {
+            body: delivery.to_string().into_bytes(),
+            ..Self::empty(POSTPONED)
+        }
+    }
+
+    /// The delivery for which the answer waits.
+    pub fn waits_for(&self) -> Option<u64> {
+        if self.status != POSTPONED {
+            return None;
+        }
+        serde_json::from_slice(&self.body).ok()
     }
 
     /// The body as JSON; null where it is none.

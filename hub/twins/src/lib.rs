@@ -3,15 +3,18 @@
 //!
 //! A twin is a plain value: `handle` takes the time and a request and gives the
 //! answer, so a simulation can call it without a socket.  The HTTP shell in
-//! [`serve()`] is thin.  Everything below `/_twin/` is the control API, with
+//! [`serve()`] is thin.  What a vendor sends by itself, its webhooks, waits in the
+//! twin until somebody carries it: the shell, or a simulation.  Everything below `/_twin/` is the control API, with
 //! which a test acts as a person would at the vendor's own screen.
 
 pub mod control;
+mod digest;
 mod guard;
 pub mod http;
 pub mod hubspot;
 pub mod mailchimp;
 pub mod oauth;
+mod outbox;
 pub mod people;
 pub mod serve;
 mod tls;
@@ -20,6 +23,7 @@ use concord_core::Timestamp;
 
 pub use guard::Guard;
 pub use http::{Request, Response};
+pub use outbox::{Outcome, OutgoingRequest, Unanswered};
 pub use serve::{HttpsOptions, Running, ServeError, ServeOptions, serve};
 pub use tls::CertificateError;
 
@@ -43,6 +47,23 @@ pub trait Twin: Send {
         let challenge = "Bearer error=\"invalid_token\"".to_owned();
         answer.headers.push(("www-authenticate".into(), challenge));
         answer
+    }
+
+    /// The vendor's own requests that are to leave by now.  Each is given once,
+    /// and whoever takes it says in `delivered` how it ended.
+    fn due_deliveries(&mut self, _now: Timestamp) -> Vec<OutgoingRequest> {
+        Vec::new()
+    }
+
+    /// How a delivery ended.  Where a client's request waited for it, see
+    /// [`Response::postponed`], this gives that request's answer.
+    fn delivered(&mut self, _id: u64, _now: Timestamp, _outcome: Outcome) -> Option<Response> {
+        None
+    }
+
+    /// When the next delivery is due, if one is known of.
+    fn next_delivery(&self) -> Option<Timestamp> {
+        None
     }
 }
 

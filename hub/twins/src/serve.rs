@@ -1,8 +1,10 @@
 //! The shell: HTTP, and HTTPS for the clients that insist on it, on loopback.
 //!
 //! There is no logic here, but for a guard that asks about tokens where one is
-//! wanted; see [`Guard`].  One mutex holds the twin, so calls are answered one
+//! wanted, see [`Guard`], and a courier that carries the twin's webhooks.  One mutex holds the twin, so calls are answered one
 //! after the other, as in a simulation.
+
+mod courier;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,7 +21,7 @@ use axum::response::Response as HttpResponse;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use concord_core::ports::Clock;
+use concord_core::ports::{Clock, Http};
 use tokio::task::JoinHandle;
 
 use crate::control::refused;
@@ -27,11 +29,12 @@ use crate::guard::Guard;
 use crate::http::{IN_FLIGHT_HEADER, SCHEME_HEADER};
 use crate::tls::{CertificateError, test_certificate};
 use crate::{Request, Response, Twin};
+use courier::Courier;
 
 /// Larger request bodies are refused; no vendor here takes as much.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ServeOptions {
     /// 0 takes a free port.
     pub port: u16,
@@ -40,6 +43,8 @@ pub struct ServeOptions {
     pub latency: Duration,
     /// Asks about every request's token before the twin sees it.
     pub guard: Option<Guard>,
+    /// The way to the receivers of webhooks; without one none is reached.
+    pub webhooks: Option<Arc<dyn Http>>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,16 +71,26 @@ pub struct Running {
     pub https: Option<SocketAddr>,
     handle: Handle<SocketAddr>,
     tasks: Vec<JoinHandle<io::Result<()>>>,
+    courier: JoinHandle<()>,
+    shell: Arc<Shell>,
 }
 
 impl Running {
+    /// Looks for webhooks to send.  Whoever acts on the twin past the ports says
+    /// so by this; a request through them does it by itself.
+    pub fn look_for_deliveries(&self) {
+        self.shell.courier.ring();
+    }
+
     /// Ends all connections and waits until the ports are free.
     pub async fn stop(self) {
         self.handle.shutdown();
+        self.courier.abort();
         for task in self.tasks {
             // A server that failed while it was being ended has ended.
             let _ = task.await;
         }
+        let _ = self.courier.await;
     }
 }
 
@@ -93,6 +108,7 @@ struct Shell {
     guard: Option<Guard>,
     /// Requests that have come in and are not answered yet.
     in_flight: AtomicUsize,
+    courier: Courier,
 }
 
 /// Puts a twin on loopback.
@@ -107,6 +123,7 @@ pub async fn serve(
         latency: options.latency,
         guard: options.guard,
         in_flight: AtomicUsize::new(0),
+        courier: Courier::new(options.webhooks),
     });
     let app = |scheme| {
         let shell = Arc::clone(&shell);
@@ -155,6 +172,8 @@ pub async fn serve(
         https,
         handle,
         tasks,
+        courier: tokio::spawn(courier::carry(Arc::clone(&shell))),
+        shell,
     })
 }
 
@@ -196,15 +215,29 @@ async fn answer(State(door): State<Door>, request: HttpRequest) -> HttpResponse 
     if let Some(refusal) = shell.stop_at_the_guard(&request).await {
         return to_http(refusal);
     }
-    let now = shell.clock.now();
-    let response = shell.twin().handle(now, request);
-    to_http(response)
+    to_http(shell.ask(request).await)
 }
 
 impl Shell {
     /// A twin that panicked in one call is still a value that can answer the next.
     fn twin(&self) -> MutexGuard<'_, Box<dyn Twin>> {
         self.twin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The twin's answer, which may have to wait for a delivery of the twin's own.
+    async fn ask(&self, request: Request) -> Response {
+        let (answer, later) = {
+            let mut twin = self.twin();
+            let answer = twin.handle(self.clock.now(), request);
+            let delivery = answer.waits_for();
+            (answer, delivery.map(|id| self.courier.wait_for(id)))
+        };
+        self.courier.ring();
+        match later {
+            // The twin that was to answer has been ended.
+            Some(later) => later.await.unwrap_or_else(|_| Response::lost()),
+            None => answer,
+        }
     }
 
     /// The answer to a request whose token is not good, or cannot be asked about.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use concord_core::ports::Clock;
 use concord_engine::clock::SystemClock;
-use concord_twins::{Guard, Request, Response, Running, ServeOptions, Twin, serve};
+use concord_net::{LoopbackHttp, Tls};
+use concord_twins::{
+    Guard, OutgoingRequest, Outcome, Request, Response, Running, ServeOptions, Twin, serve,
+};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -80,6 +83,23 @@ impl Twin for Watched {
     fn refuse_token(&mut self) -> Response {
         self.twin.lock().unwrap().refuse_token()
     }
+
+    fn due_deliveries(&mut self, now: concord_core::Timestamp) -> Vec<OutgoingRequest> {
+        self.twin.lock().unwrap().due_deliveries(now)
+    }
+
+    fn delivered(
+        &mut self,
+        id: u64,
+        now: concord_core::Timestamp,
+        outcome: Outcome,
+    ) -> Option<Response> {
+        self.twin.lock().unwrap().delivered(id, now, outcome)
+    }
+
+    fn next_delivery(&self) -> Option<concord_core::Timestamp> {
+        self.twin.lock().unwrap().next_delivery()
+    }
 }
 
 /// What twins live in.
@@ -96,7 +116,7 @@ pub struct Account {
     twin: Arc<Mutex<Box<dyn Twin>>>,
     spoil: Arc<Mutex<Option<Spoil>>>,
     clock: SystemClock,
-    _running: Running,
+    running: Running,
 }
 
 impl Account {
@@ -127,6 +147,7 @@ impl Account {
         let options = ServeOptions {
             latency,
             guard,
+            webhooks: Some(Arc::new(LoopbackHttp::new(Tls::new(&[]).unwrap()))),
             ..ServeOptions::default()
         };
         let clock = Arc::new(SystemClock::new());
@@ -138,7 +159,7 @@ impl Account {
             twin,
             spoil,
             clock: SystemClock::new(),
-            _running: running,
+            running,
         };
         account.act("limits", &json!({"on": false}));
         account
@@ -168,6 +189,7 @@ impl Account {
     fn control(&self, request: Request) -> Value {
         let path = request.path.clone();
         let answer = self.twin.lock().unwrap().handle(self.clock.now(), request);
+        self.running.look_for_deliveries();
         let body = answer.value();
         assert_eq!(answer.status, 200, "{path}: {body}");
         body

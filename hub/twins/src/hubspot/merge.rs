@@ -7,6 +7,7 @@ use super::defaults::LIFECYCLE_STAGES;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::store::{ObjectType, Objects};
+use super::webhooks::What;
 use crate::control::Actor;
 
 impl HubSpot {
@@ -35,6 +36,11 @@ impl HubSpot {
         }
         let id = objects.new_id();
         let merged = combine(objects, id, now, &first, &second);
+        let what = What::Merge {
+            primary: first.id,
+            merged: second.id,
+            moved: moved(&first, &second),
+        };
         for old in [first.id, second.id] {
             objects.take(now, lag, old);
             objects.lead_to(old, id);
@@ -42,12 +48,20 @@ impl HubSpot {
         objects.put(now, lag, merged);
         self.control
             .note(now, actor, "merge", kind.plural(), &id.to_string());
+        self.tell_of(now, kind, id, actor, what);
         if kind == ObjectType::Companies {
-            self.repoint(now, first.id, Some(id));
-            self.repoint(now, second.id, Some(id));
+            self.repoint(now, first.id, Some(id), actor);
+            self.repoint(now, second.id, Some(id), actor);
         }
         Ok(id)
     }
+}
+
+/// How many values the other record has where the primary has none.
+fn moved(first: &Record, second: &Record) -> usize {
+    let gaps = second.filled();
+    gaps.filter(|(slot, _)| first.stored(*slot).is_none())
+        .count()
 }
 
 /// The primary record's values, and the other's where the primary has none; the

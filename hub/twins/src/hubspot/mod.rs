@@ -31,6 +31,7 @@
 //! | negative operators accept records without the value (u); equal keys come in order of ids (u) | – |
 //! | searches see changes after a while: `POST /_twin/lag` | search guide, limits; HubSpot/hubspot-api-php#59 |
 //! | rate limits and their headers; none on searches | see `limits` |
+//! | webhooks | see `webhooks` |
 //! | moments have milliseconds; `lastmodifieddate` on contacts, `hs_lastmodifieddate` on companies | reference; singer-io/tap-hubspot |
 //!
 //! A list's `after` is the last id, the search's is an offset: clients must not
@@ -38,6 +39,7 @@
 //! of change, and on the id within one moment, sorted by that moment) and a page
 //! of the list cost the same in an account of any size.
 
+mod account;
 mod association;
 mod batch;
 mod catalogue;
@@ -55,6 +57,7 @@ mod screen;
 mod search;
 mod seed;
 mod store;
+mod webhooks;
 mod write;
 
 use concord_core::Timestamp;
@@ -64,19 +67,18 @@ use serde_json::{Map, Value, json};
 
 use crate::control::{Actor, Control, Fate};
 use crate::oauth::AuthorizationServer;
-use crate::{Request, Response, Twin};
+use crate::{Outcome, OutgoingRequest, Request, Response, Twin};
+use account::{ACCOUNT_ID, account};
 use catalogue::NewProperty;
 use limits::Limits;
 use record::{Columns, View};
 use refusal::Refusal;
 use store::{ObjectType, Objects};
+use webhooks::Webhooks;
 use write::NewRecord;
 
 /// Inputs of one batch call.
 const BATCH: usize = 100;
-
-/// The account's number, which HubSpot calls portal and hub.
-const ACCOUNT_ID: u64 = 4_242_424;
 
 /// An account of HubSpot.
 #[derive(Debug)]
@@ -89,6 +91,7 @@ pub struct HubSpot {
     server: AuthorizationServer,
     /// The one token that is let in; none lets any in.
     token: Option<String>,
+    webhooks: Webhooks,
     answers: u64,
 }
 
@@ -101,6 +104,7 @@ impl Default for HubSpot {
             limits: Limits::default(),
             server: oauth::server(),
             token: None,
+            webhooks: Webhooks::default(),
             answers: 0,
         }
     }
@@ -133,6 +137,19 @@ impl Twin for HubSpot {
     fn refuse_token(&mut self) -> Response {
         let correlation_id = self.correlation_id();
         Refusal::unauthenticated().answer(correlation_id)
+    }
+
+    fn due_deliveries(&mut self, now: Timestamp) -> Vec<OutgoingRequest> {
+        self.due_webhooks(now)
+    }
+
+    fn delivered(&mut self, id: u64, now: Timestamp, outcome: Outcome) -> Option<Response> {
+        self.webhooks.outbox.settle(now, id, outcome);
+        None
+    }
+
+    fn next_delivery(&self) -> Option<Timestamp> {
+        self.webhooks.outbox.next_due()
     }
 }
 
@@ -344,23 +361,6 @@ impl HubSpot {
             None => Response::empty(status),
         }
     }
-}
-
-fn account() -> Response {
-    Response::json(
-        200,
-        &json!({
-            "portalId": ACCOUNT_ID,
-            "accountType": "DEVELOPER_TEST",
-            "timeZone": "UTC",
-            "companyCurrency": "EUR",
-            "additionalCurrencies": [],
-            "utcOffset": "+00:00",
-            "utcOffsetMilliseconds": 0,
-            "uiDomain": "app.hubspot.com",
-            "dataHostingLocation": "eu1",
-        }),
-    )
 }
 
 fn known(name: &str) -> Result<ObjectType, Refusal> {

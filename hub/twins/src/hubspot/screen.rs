@@ -7,9 +7,12 @@
 //! | `POST /_twin/create {type?, properties}` | a person creates a record |
 //! | `POST /_twin/edit {type?, id, properties}` | a person edits one |
 //! | `POST /_twin/delete {type?, id, permanent?}` | archives it, or removes it for good |
+//! | `POST /_twin/restore {type?, id}` | takes it back out of the archive |
 //! | `POST /_twin/merge {type?, id, into}` | merges `id` into `into` |
 //! | `POST /_twin/property/{type} {name, label, type, fieldType, …}` | a property of the customer's own |
 //! | `POST /_twin/token {token}` | the only token that is let in; null lets any in |
+//! | `POST /_twin/webhooks/target {url, secret, form?}` | the app that is told of all changes, in the form `generic` or `legacy`; null tells nobody |
+//! | `GET`, `POST /_twin/webhooks` | see `outbox/faults.rs` |
 //! | `GET /_twin/dump/{type}` | `{results, archived}`: all records with all properties |
 //!
 //! The type is `contacts` where none is given.  What OAuth needs of a person is in
@@ -82,6 +85,9 @@ impl HubSpot {
         if let Some(answer) = self.server.screen(now, request) {
             return answer;
         }
+        if let Some(answer) = self.webhook_screen(now, request) {
+            return answer;
+        }
         let segments = request.segments();
         let names: Vec<&str> = segments.iter().map(String::as_str).collect();
         let answer = match (request.method.as_str(), names.as_slice()) {
@@ -89,6 +95,7 @@ impl HubSpot {
             ("POST", ["_twin", "create"]) => self.create_by_person(now, request),
             ("POST", ["_twin", "edit"]) => self.edit_by_person(now, request),
             ("POST", ["_twin", "delete"]) => self.delete_by_person(now, request),
+            ("POST", ["_twin", "restore"]) => self.restore_by_person(now, request),
             ("POST", ["_twin", "merge"]) => self.merge_by_person(now, request),
             ("POST", ["_twin", "property", kind]) => self.property_by_person(kind, request),
             ("POST", ["_twin", "token"]) => self.ask_for_token(request),
@@ -162,6 +169,19 @@ impl HubSpot {
             Ok(done())
         } else {
             Err(self.tell(Refusal::not_found(&id)))
+        }
+    }
+
+    fn restore_by_person(
+        &mut self,
+        now: Timestamp,
+        request: &Request,
+    ) -> Result<Response, Response> {
+        let which: Which = read(request)?;
+        let kind = which.kind()?;
+        match self.restore(now, kind, &which.id()) {
+            Ok(id) => Ok(self.show(kind, id)),
+            Err(refusal) => Err(self.tell(refusal)),
         }
     }
 

@@ -214,6 +214,26 @@ impl Objects {
         true
     }
 
+    /// Puts an archived record back, unless one of its unique values was taken meanwhile.
+    pub(crate) fn restore(
+        &mut self,
+        now: Timestamp,
+        lag: Duration,
+        id: u64,
+    ) -> Result<(), Refusal> {
+        let archived = self.archived.get(&id);
+        let archived = archived.ok_or_else(|| Refusal::not_found(&id.to_string()))?;
+        let values = archived.filled();
+        let values: Vec<Cleaned> = values.map(|(s, v)| (s, Some(Box::from(v)))).collect();
+        self.check_unique(&values, None)?;
+        let mut record = Record::clone(archived);
+        record.archived = None;
+        record.modified = now.millis().max(record.modified);
+        self.archived.remove(&id);
+        self.put(now, lag, record);
+        Ok(())
+    }
+
     /// The unique values of a record, with its additional e-mail addresses.
     fn held_by(&self, record: &Record) -> Vec<(Slot, Box<str>)> {
         let mut held: Vec<(Slot, Box<str>)> = record

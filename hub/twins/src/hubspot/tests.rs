@@ -7,6 +7,7 @@ mod changes;
 mod merges;
 mod screens;
 mod tokens;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -5,11 +5,12 @@ use concord_core::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::catalogue::Cleaned;
+use super::catalogue::{Cleaned, Slot};
 use super::defaults::LIFECYCLE_STAGES;
 use super::record::Record;
 use super::refusal::{Invalid, Refusal};
 use super::store::{ObjectType, Objects};
+use super::webhooks::What;
 use super::{HubSpot, association};
 use crate::control::Actor;
 
@@ -92,12 +93,11 @@ impl HubSpot {
     ) -> u64 {
         let lag = self.control.lag;
         let objects = self.objects_mut(kind);
+        let mut changed: Vec<Slot> = Vec::new();
         let (record, verb) = match step {
             Step::Create(values) => {
                 let mut record = Record::new(objects.new_id(), now.millis());
-                for value in values {
-                    record.put(value);
-                }
+                put_all(&mut record, values, &mut changed);
                 (record, "create")
             }
             Step::Update(id, values) => {
@@ -105,12 +105,9 @@ impl HubSpot {
                     return id;
                 };
                 let mut record = Record::clone(old);
-                let mut changed = false;
-                for value in values {
-                    changed |= record.put(value);
-                }
+                put_all(&mut record, values, &mut changed);
                 record.modified = now.millis().max(record.modified);
-                if !changed {
+                if changed.is_empty() {
                     // A write that changes nothing leaves the record and its moment alone.
                     self.control
                         .note(now, actor, "unchanged", kind.plural(), &id.to_string());
@@ -123,7 +120,34 @@ impl HubSpot {
         objects.put(now, lag, record);
         self.control
             .note(now, actor, verb, kind.plural(), &id.to_string());
+        if verb == "create" {
+            self.tell_of(now, kind, id, actor, What::Creation);
+        }
+        self.tell_of_values(now, kind, id, actor, &changed);
         id
+    }
+
+    /// Tells whoever has webhooks of the values that a record has now.
+    fn tell_of_values(
+        &mut self,
+        now: Timestamp,
+        kind: ObjectType,
+        id: u64,
+        actor: Actor,
+        changed: &[Slot],
+    ) {
+        if !self.webhooks.are_wanted() {
+            return;
+        }
+        for slot in changed {
+            let objects = self.objects(kind);
+            let value = objects.live.get(&id).and_then(|r| r.stored(*slot));
+            let what = What::PropertyChange {
+                name: objects.catalogue.property(*slot).name.clone(),
+                value: value.unwrap_or_default().to_owned(),
+            };
+            self.tell_of(now, kind, id, actor, what);
+        }
     }
 
     /// Moves a record to the archive; false where it was not there.
@@ -142,10 +166,27 @@ impl HubSpot {
         }
         self.control
             .note(now, actor, "archive", kind.plural(), &id.to_string());
+        self.tell_of(now, kind, id, actor, What::Deletion);
         if kind == ObjectType::Companies {
-            self.repoint(now, id, None);
+            self.repoint(now, id, None, actor);
         }
         true
+    }
+
+    /// Takes a record back out of the archive, which only a person can.
+    pub(crate) fn restore(
+        &mut self,
+        now: Timestamp,
+        kind: ObjectType,
+        id: &str,
+    ) -> Result<u64, Refusal> {
+        let lag = self.control.lag;
+        let number = id.parse().map_err(|_| Refusal::not_found(id))?;
+        self.objects_mut(kind).restore(now, lag, number)?;
+        self.control
+            .note(now, Actor::Person, "restore", kind.plural(), id);
+        self.tell_of(now, kind, number, Actor::Person, What::Restore);
+        Ok(number)
     }
 
     /// Removes a record for good, from the archive as well.
@@ -155,18 +196,24 @@ impl HubSpot {
         let id = objects.current(id);
         let was_live = objects.take(now, lag, id).is_some();
         let was_archived = objects.archived.remove(&id).is_some();
-        if was_live && kind == ObjectType::Companies {
-            self.repoint(now, id, None);
-        }
         if was_live || was_archived {
             self.control
                 .note(now, Actor::Person, "delete", kind.plural(), &id.to_string());
+            if kind == ObjectType::Contacts {
+                self.tell_of(now, kind, id, Actor::Person, What::PrivacyDeletion);
+            }
+        }
+        if was_live {
+            self.tell_of(now, kind, id, Actor::Person, What::Deletion);
+        }
+        if was_live && kind == ObjectType::Companies {
+            self.repoint(now, id, None, Actor::Person);
         }
         was_live || was_archived
     }
 
     /// Lets all contacts of one company belong to another one, or to none.
-    pub(crate) fn repoint(&mut self, now: Timestamp, from: u64, to: Option<u64>) {
+    pub(crate) fn repoint(&mut self, now: Timestamp, from: u64, to: Option<u64>, actor: Actor) {
         let lag = self.control.lag;
         let objects = &mut self.contacts;
         let Some(slot) = objects.catalogue.slot("associatedcompanyid") else {
@@ -184,7 +231,19 @@ impl HubSpot {
             })
             .collect();
         for contact in changed {
-            objects.put(now, lag, contact);
+            let id = contact.id;
+            self.contacts.put(now, lag, contact);
+            self.tell_of_values(now, ObjectType::Contacts, id, actor, &[slot]);
+        }
+    }
+}
+
+/// Puts values into a record, and writes down which of them changed something.
+fn put_all(record: &mut Record, values: Vec<Cleaned>, changed: &mut Vec<Slot>) {
+    for value in values {
+        let slot = value.0;
+        if record.put(value) {
+            changed.push(slot);
         }
     }
 }

@@ -12,6 +12,15 @@ use super::member::{Member, Seconds, Status, moment, subscriber_hash};
 use super::merge::{self, MergeField};
 use super::view::{Change, View};
 
+/// One change of a member, for those who are told of changes.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// None where the member is new.
+    pub before: Option<Arc<Member>>,
+    /// None where it is deleted for good.
+    pub after: Option<Arc<Member>>,
+}
+
 #[derive(Debug)]
 pub struct Audience {
     pub id: String,
@@ -28,6 +37,8 @@ pub struct Audience {
     view: View,
     /// What the list endpoints do not show yet, with the moment they will.
     waiting: VecDeque<(Timestamp, Change)>,
+    /// What happened since it was last asked for.
+    turns: Vec<Turn>,
 }
 
 impl Audience {
@@ -45,6 +56,7 @@ impl Audience {
             next_web_id: 100_001,
             view: View::default(),
             waiting: VecDeque::new(),
+            turns: Vec::new(),
         }
     }
 
@@ -90,6 +102,10 @@ impl Audience {
         }
         let member = Arc::new(member);
         let former = self.by_web_id.insert(member.web_id, member.hash.clone());
+        self.turns.push(Turn {
+            before: former.as_ref().and_then(|h| self.members.get(h).cloned()),
+            after: Some(Arc::clone(&member)),
+        });
         match former {
             Some(hash) if hash != member.hash => {
                 self.members.remove(&hash);
@@ -114,7 +130,16 @@ impl Audience {
         self.by_contact.remove(&member.contact_id());
         self.forgotten.insert(hash.to_owned());
         self.publish(Change::Gone(member.web_id), now, lag);
+        self.turns.push(Turn {
+            before: Some(member),
+            after: None,
+        });
         true
+    }
+
+    /// What happened since the last time this was asked for.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        std::mem::take(&mut self.turns)
     }
 
     fn publish(&mut self, change: Change, now: Timestamp, lag: Duration) {

@@ -27,8 +27,9 @@
 //! | a list endpoint may show the state before a change, for as long as `/_twin/lag` says; a read by hash never does | (u) |
 //! | a new e-mail address moves the member to a new hash, the old one is 404 | [ref] |
 //! | a batch of up to 500 answers 200 with an error per member | [ref] batch-subscribe |
+//! | webhooks | see `webhooks` |
 //!
-//! Not here: `/batches`, campaigns, segments, interests, webhooks, and the
+//! Not here: `/batches`, campaigns, segments, interests, and the
 //! vendor's refusal of addresses that "look fake" (it would refuse every
 //! reserved domain a test can use).
 //!
@@ -39,6 +40,7 @@
 
 mod audience;
 mod batch;
+mod calls;
 mod fields;
 mod fill;
 mod input;
@@ -53,6 +55,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 mod view;
+mod webhooks;
 mod write;
 
 use base64::Engine;
@@ -60,16 +63,16 @@ use base64::engine::general_purpose::STANDARD;
 use concord_core::Timestamp;
 use serde_json::{Value, json};
 
-use crate::Twin;
-use crate::control::{Actor, Control, Fate};
+use crate::control::{Control, Fate};
 use crate::http::{IN_FLIGHT_HEADER, Request, Response};
 use crate::oauth::AuthorizationServer;
+use crate::{Outcome, OutgoingRequest, Twin};
 
 use audience::Audience;
 use member::{Member, Seconds, Status, moment};
 use problem::Problem;
 use shown::Frame;
-use write::Writer;
+use webhooks::Webhooks;
 
 /// The audience that the twin starts with.
 pub const LIST_ID: &str = "a1b2c3d4e5";
@@ -90,6 +93,7 @@ pub struct Mailchimp {
     server: AuthorizationServer,
     /// The one key or token that is let in; none lets any in.
     token: Option<String>,
+    webhooks: Webhooks,
     /// Counts answers, so that each problem has an instance of its own and a
     /// rerun gives the same ones.
     answers: u64,
@@ -102,6 +106,7 @@ impl Default for Mailchimp {
             control: Control::default(),
             server: oauth::server(),
             token: None,
+            webhooks: Webhooks::default(),
             answers: 0,
         }
     }
@@ -139,6 +144,19 @@ impl Twin for Mailchimp {
     fn refuse_token(&mut self) -> Response {
         self.answers += 1;
         self.refuse(&Problem::key_invalid())
+    }
+
+    fn due_deliveries(&mut self, now: Timestamp) -> Vec<OutgoingRequest> {
+        self.webhooks.due(now)
+    }
+
+    fn delivered(&mut self, id: u64, now: Timestamp, outcome: Outcome) -> Option<Response> {
+        self.webhooks.outbox.settle(now, id, outcome);
+        self.asked(id, outcome)
+    }
+
+    fn next_delivery(&self) -> Option<Timestamp> {
+        self.webhooks.next_due()
     }
 }
 
@@ -195,6 +213,7 @@ impl Mailchimp {
             self.control.writes.requests += 1;
         }
         let answer = self.route(now, request);
+        self.announce(now, "api");
         answer.unwrap_or_else(|problem| self.refuse(&problem))
     }
 
@@ -212,6 +231,7 @@ impl Mailchimp {
             )),
             ("GET", ["lists"]) => self.lists(request, now),
             (_, [] | ["ping"] | ["lists"]) => Err(Problem::wrong_method("GET")),
+            (_, ["lists", id, "webhooks", rest @ ..]) => self.webhook_call(id, rest, request),
             (_, ["lists", id, rest @ ..]) => {
                 let at = self.lists.iter().position(|list| list.id == *id);
                 self.list_call(at.ok_or_else(Problem::not_found)?, rest, now, request)
@@ -260,118 +280,6 @@ impl Mailchimp {
             request,
             json!({"lists": lists, "total_items": total}),
         ))
-    }
-
-    fn list_call(
-        &mut self,
-        at: usize,
-        path: &[&str],
-        now: Timestamp,
-        request: &Request,
-    ) -> Result<Response, Problem> {
-        let list = &mut self.lists[at];
-        let lag = self.control.lag;
-        let skip_merge_validation = listing::is_set(request, "skip_merge_validation");
-        let source = "API - Generic";
-        let mut writer = Writer {
-            list,
-            now,
-            lag,
-            skip_merge_validation,
-            source,
-        };
-        let control = &mut self.control;
-        let mut note = |verb: &str, id: &str| control.note(now, Actor::Api, verb, "members", id);
-
-        match (request.method.as_str(), path) {
-            ("GET", []) => Ok(chosen(request, writer.list.render(now))),
-            ("POST", []) => {
-                let body = input::object(&request.body)?;
-                let skip_duplicates = listing::is_set(request, "skip_duplicate_check");
-                let answer = batch::subscribe(&mut writer, &body, skip_duplicates)?;
-                for (key, verb) in [("new_members", "create"), ("updated_members", "update")] {
-                    for member in answer[key].as_array().into_iter().flatten() {
-                        note(verb, member["id"].as_str().unwrap_or_default());
-                    }
-                }
-                Ok(Response::json(200, &answer))
-            }
-            (_, []) => Err(Problem::wrong_method("GET, POST")),
-
-            ("GET", ["merge-fields"]) => fields::page(writer.list, request),
-            ("POST", ["merge-fields"]) => fields::add(writer.list, &request.body),
-            ("GET", ["merge-fields", id]) => {
-                let field = writer
-                    .list
-                    .fields
-                    .iter()
-                    .find(|f| f.merge_id.to_string() == *id);
-                let field = field.ok_or_else(Problem::not_found)?;
-                Ok(chosen(request, merge::render(field, &writer.list.id)))
-            }
-            (_, ["merge-fields", ..]) => Err(Problem::wrong_method("GET, POST")),
-
-            ("GET", ["members"]) => listing::members(writer.list, request, now),
-            ("POST", ["members"]) => {
-                let member = writer.create(&input::object(&request.body)?)?;
-                note("create", &member.hash);
-                Ok(one(writer.list, &member, request))
-            }
-            (_, ["members"]) => Err(Problem::wrong_method("GET, POST")),
-
-            ("GET", ["members", key]) => {
-                let member = writer
-                    .list
-                    .find(key)
-                    .cloned()
-                    .ok_or_else(Problem::not_found)?;
-                Ok(one(writer.list, &member, request))
-            }
-            ("PUT", ["members", key]) => {
-                let verb = if writer.list.find(key).is_some() {
-                    "update"
-                } else {
-                    "create"
-                };
-                let member = writer.upsert(key, &input::object(&request.body)?)?;
-                note(verb, &member.hash);
-                Ok(one(writer.list, &member, request))
-            }
-            ("PATCH", ["members", key]) => {
-                let member = writer.update(key, &input::object(&request.body)?)?;
-                note("update", &member.hash);
-                Ok(one(writer.list, &member, request))
-            }
-            ("DELETE", ["members", key]) => {
-                let hash = writer.archive(key)?;
-                note("archive", &hash);
-                Ok(Response::empty(204))
-            }
-            (_, ["members", _]) => Err(Problem::wrong_method("GET, PUT, PATCH, DELETE")),
-
-            ("POST", ["members", key, "actions", "delete-permanent"]) => {
-                let hash = writer.delete_permanent(key)?;
-                note("delete", &hash);
-                Ok(Response::empty(204))
-            }
-            ("GET", ["members", key, "tags"]) => {
-                let member = writer
-                    .list
-                    .find(key)
-                    .cloned()
-                    .ok_or_else(Problem::not_found)?;
-                let tags = shown::whole(writer.list, &member)["tags"].take();
-                let total = member.tags.len();
-                Ok(chosen(request, json!({"tags": tags, "total_items": total})))
-            }
-            ("POST", ["members", key, "tags"]) => {
-                let hash = writer.tag(key, &input::object(&request.body)?)?;
-                note("update", &hash);
-                Ok(Response::empty(204))
-            }
-            (_, ["members", _, "tags"]) => Err(Problem::wrong_method("GET, POST")),
-            _ => Err(Problem::not_found()),
-        }
     }
 }
 

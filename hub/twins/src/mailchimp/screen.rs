@@ -11,6 +11,7 @@
 //! | `POST /_twin/unsubscribe {id}` | the person follows the footer's link |
 //! | `POST /_twin/bounce {id}` | the address stopped working: cleaned |
 //! | `POST /_twin/resubscribe {id}` | the person signs up by a form; an e-mail where nobody is known |
+//! | `GET`, `POST /_twin/webhooks` | see `outbox/faults.rs` |
 //! | `GET /_twin/dump/members` | `{results, archived}`: all members as they are stored |
 //!
 //! `id` is a hash, an e-mail address or a contact id.  All take `list` for an
@@ -53,6 +54,9 @@ fn members() -> String {
 
 impl Mailchimp {
     pub(super) fn screen(&mut self, now: Timestamp, request: &Request) -> Response {
+        if let Some(answer) = self.webhooks.outbox.screen(now, request) {
+            return answer;
+        }
         let name = request.path.trim_start_matches("/_twin/");
         let answer = match (request.method.as_str(), name) {
             ("POST", "people") => self.people(now, request),
@@ -104,6 +108,12 @@ impl Mailchimp {
             "bounce" => opt_out(&mut writer, &wish.id, Status::Cleaned),
             _ => sign_up(&mut writer, &wish.id),
         };
+        // Nobody clicks when an address bounces; it is taken as the account's doing (u).
+        let source = match name {
+            "unsubscribe" | "resubscribe" => "user",
+            _ => "admin",
+        };
+        self.announce(now, source);
         match outcome {
             Ok((verb, hash)) => {
                 self.control

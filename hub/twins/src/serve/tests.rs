@@ -1,4 +1,5 @@
 mod guarded;
+mod webhooks;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,6 +1,7 @@
 //! `concord twin`
 
 mod guard;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::interrupt::told;
 use crate::invocation::Invocation;
 
 use guard::GuardArguments;
+use webhooks::WebhookArguments;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,11 +28,14 @@ Example:
   concord twin oauth --port 7103
   concord twin hubspot --introspect http://127.0.0.1:7103/introspect \\
     --introspect-client concord --introspect-secret-env TWIN_SECRET
+  concord twin hubspot --webhooks-to http://127.0.0.1:7100/hooks/hubspot \\
+    --webhook-secret-env TWIN_SECRET
 
 Answers on loopback until Ctrl-C and forgets everything when it ends. It takes
 any token that is none of its own OAuth server, unless --introspect names
 another server that knows better; 'oauth' is such a server. Below /_twin/ a twin
-does what a person would at the vendor's own screen.")]
+does what a person would at the vendor's own screen. Webhooks go to this machine
+only; Mailchimp's are made by its API.")]
 pub struct Arguments {
     /// Whose API it stands in for
     #[arg(value_parser = PossibleValuesParser::new(NAMES))]
@@ -58,6 +63,8 @@ pub struct Arguments {
     latency: u64,
     #[command(flatten)]
     guard: GuardArguments,
+    #[command(flatten)]
+    webhooks: WebhookArguments,
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
@@ -72,12 +79,16 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     if arguments.no_limits {
         lift_limits(cli, twin.as_mut());
     }
+    arguments
+        .webhooks
+        .set(cli, &arguments.name, twin.as_mut())?;
     let https = arguments.tls.zip(arguments.ca_file.clone());
     let options = ServeOptions {
         port: arguments.port,
         https: https.map(|(port, ca_file)| HttpsOptions { port, ca_file }),
         latency: Duration::from_millis(arguments.latency),
         guard: arguments.guard.guard()?,
+        webhooks: Some(arguments.webhooks.way_out()?),
     };
     let running = serve(twin, options, Arc::clone(&cli.clock)).await?;
     let http = format!("http://{}", running.http);

@@ -6,6 +6,7 @@ mod reading;
 mod refusing;
 mod screen;
 mod tokens;
+mod webhooks;
 mod writing;
 
 use std::time::Duration;
