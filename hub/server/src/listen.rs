@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// How many wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -31,7 +34,7 @@ impl Listening {
             address: address.to_owned(),
             source,
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = bound(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (end, ended) = oneshot::channel();
         let server = axum::serve(listener, app).with_graceful_shutdown(async {
@@ -54,4 +57,23 @@ impl Listening {
         let _ = self.end.send(());
         let _ = self.server.await;
     }
+}
+
+/// Takes the first of the addresses that a name stands for.  More connections wait
+/// to be accepted than by default: vendors send in bursts.
+async fn bound(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(address).await? {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As `TcpListener::bind` does: one that was killed leaves its port behind.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address) {
+            Ok(()) => return socket.listen(BACKLOG),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }

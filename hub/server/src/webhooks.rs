@@ -34,6 +34,9 @@ const AT_ONCE: usize = 128;
 /// How long one may take to be read.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long one waits until it may be read.
+const ROOM_WITHIN: Duration = Duration::from_secs(60);
+
 /// When a system is asked to come again with what could not be kept.
 const AGAIN_S: &str = "30";
 
@@ -183,17 +186,17 @@ async fn take(
     let Some(secret) = &hook.secret else {
         return later("the hub has no secret to check webhooks with");
     };
-    let read = async {
-        let room = gate.room.acquire().await;
-        (room, to_bytes(body, BODY_LIMIT).await)
+    let _room = tokio::select! {
+        room = gate.room.acquire() => room,
+        () = door.clock.sleep(ROOM_WITHIN) => return later("too many come at once"),
     };
-    let read = tokio::select! {
-        read = read => read,
+    let body = tokio::select! {
+        body = to_bytes(body, BODY_LIMIT) => body,
         () = door.clock.sleep(READ_WITHIN) => {
             return text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
         }
     };
-    let (_room, Ok(body)) = read else {
+    let Ok(body) = body else {
         return too_large();
     };
     let Some(headers) = readable(&parts) else {

@@ -8,7 +8,7 @@ use concord_core::ports::Clock;
 use concord_engine::clock::SystemClock;
 use concord_net::{LoopbackHttp, Tls};
 use concord_twins::{
-    Guard, OutgoingRequest, Outcome, Request, Response, Running, ServeOptions, Twin, serve,
+    Guard, Outcome, OutgoingRequest, Request, Response, Running, ServeOptions, Twin, serve,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -172,7 +172,9 @@ impl Account {
 
     /// Does what a person can at the vendor's screen.
     pub fn act(&self, what: &str, wish: &Value) -> Value {
-        self.control(Request::json("POST", &format!("/_twin/{what}"), wish))
+        let answer = self.control(Request::json("POST", &format!("/_twin/{what}"), wish));
+        self.running.look_for_deliveries();
+        answer
     }
 
     pub fn look(&self, what: &str) -> Value {

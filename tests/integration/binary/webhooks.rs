@@ -32,17 +32,7 @@ impl Desk {
         program.set("HUBSPOT_APP", APP_SECRET);
         program.set("MAILCHIMP_HOOK", ADDRESS);
         let office = Office::with(program, PEOPLE, Duration::ZERO);
-        let config = office.config();
-        let config = config.replace(
-            "{ token: { env: HUBSPOT_TOKEN } }",
-            "{ token: { env: HUBSPOT_TOKEN }, client_secret: { env: HUBSPOT_APP } }",
-        );
-        let config = config.replace(
-            "{ token: { env: MAILCHIMP_TOKEN } }",
-            "{ token: { env: MAILCHIMP_TOKEN }, webhook_secret: { env: MAILCHIMP_HOOK } }",
-        );
-        let more = "schedule: { every: 1h }\nwebhooks: { url: 'https://hub.example' }\n";
-        office.program.apply(&format!("{more}{config}")).fine();
+        apply(&office, "https://hub.example");
         for _ in 0..3 {
             office.program.run("sync --approve").fine();
         }
@@ -70,6 +60,20 @@ impl Desk {
         self.office.hubspot.act("edit", &wish);
     }
 
+    fn rename_member(&self, member: &Value, name: &str) {
+        let properties = json!({ "merge_fields": { "FNAME": name } });
+        let wish = json!({ "id": member["id"], "properties": properties });
+        self.office.mailchimp.act("edit", &wish);
+    }
+
+    fn arrives_at_hubspot(&self, contact: &Value, name: &str) {
+        until(name, || {
+            let contacts = self.office.contacts();
+            let same = |found: &&Value| found["id"] == contact["id"];
+            contacts.iter().find(same).unwrap()["properties"]["firstname"] == name
+        });
+    }
+
     fn arrives_at_mailchimp(&self, member: &Value, name: &str) {
         until(name, || {
             let members = self.office.members();
@@ -87,6 +91,21 @@ impl Desk {
             assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
         }
     }
+}
+
+/// Says how the systems reach the hub, and what proves their webhooks.
+fn apply(office: &Office, url: &str) {
+    let config = office.config();
+    let config = config.replace(
+        "{ token: { env: HUBSPOT_TOKEN } }",
+        "{ token: { env: HUBSPOT_TOKEN }, client_secret: { env: HUBSPOT_APP } }",
+    );
+    let config = config.replace(
+        "{ token: { env: MAILCHIMP_TOKEN } }",
+        "{ token: { env: MAILCHIMP_TOKEN }, webhook_secret: { env: MAILCHIMP_HOOK } }",
+    );
+    let more = format!("schedule: {{ every: 1h }}\nwebhooks: {{ url: '{url}' }}\n");
+    office.program.apply(&format!("{more}{config}")).fine();
 }
 
 fn serve(program: &Program) -> (Running, u16) {
@@ -122,9 +141,7 @@ fn an_edit_arrives(program: Program) {
     desk.arrives_at_mailchimp(&member, "Wilhelmina");
 
     // The other way, by an address that is the proof.
-    let wish =
-        json!({ "id": member["id"], "properties": { "merge_fields": { "FNAME": "Clementine" } } });
-    desk.office.mailchimp.act("edit", &wish);
+    desk.rename_member(&member, "Clementine");
     assert_eq!(sender.probe("mailchimp", ADDRESS), 200);
     let body = form(&[
         ("type", "profile"),
@@ -132,13 +149,9 @@ fn an_edit_arrives(program: Program) {
         ("data[email]", &email(&member)),
     ]);
     assert_eq!(sender.form("mailchimp", ADDRESS, &body), 200);
-    until("Clementine", || {
-        let contacts = desk.office.contacts();
-        let same = |found: &&Value| found["id"] == contact["id"];
-        contacts.iter().find(same).unwrap()["properties"]["firstname"] == "Clementine"
-    });
+    desk.arrives_at_hubspot(&contact, "Clementine");
 
-    // A new record, and one that is gone.
+    // A new record.
     let address = "new.person@example.com";
     let wish =
         json!({ "properties": { "email": address, "firstname": "Nora", "newsletter": "yes" } });
@@ -175,7 +188,8 @@ fn what_proves_nothing_is_turned_away() {
     assert_eq!(sender.signed(path, &body, now, "another-secret"), 401);
     assert_eq!(sender.signed(path, &body, now - 301_000, APP_SECRET), 401);
     assert_eq!(sender.signed(path, &body, now + 301_000, APP_SECRET), 401);
-    assert_eq!(sender.signed_elsewhere(path, &body, now, APP_SECRET), 401);
+    let elsewhere = sender.signed_for("https://other.example", path, &body);
+    assert_eq!(elsewhere, 401);
     assert_eq!(sender.unsigned(path, &body), 401);
     assert_eq!(
         sender.signed("/webhooks/nobody", &body, now, APP_SECRET),
@@ -239,5 +253,51 @@ fn ten_thousand_at_once_are_all_answered() {
     assert_eq!(kept, answers.len());
     assert_eq!(kept, 10_000);
     desk.arrives_at_mailchimp(&member, "Wilhelmina");
+    desk.close();
+}
+
+/// The twins send by themselves here, as their vendors' documentation says; nobody
+/// signs for them.
+#[test]
+fn vendors_tell_by_themselves_and_what_they_do_not_tell_is_found() {
+    let desk = Desk::open(Program::new());
+    let url = format!("http://127.0.0.1:{}", desk.port);
+    let office = &desk.office;
+    apply(office, &url);
+    let target = json!({ "url": format!("{url}/webhooks/hubspot"), "secret": APP_SECRET });
+    office.hubspot.act("webhooks/target", &target);
+    let refused = office.program.run("webhooks register hubspot");
+    refused.refuses(1, &["vendor's own pages", "/webhooks/hubspot"]);
+    // The hub looks every second at what was applied.
+    until("the new address", || {
+        desk.sender().signed_for(&url, "/webhooks/hubspot", "[]") == 200
+    });
+    office.program.run("webhooks register mailchimp").fine();
+    let listed = office.program.run("webhooks list").fine();
+    assert_eq!(listed[1]["subscribes"], "connector");
+    assert_ne!(listed[1]["subscribed_since"], Value::Null, "{listed}");
+    assert!(!listed.to_string().contains(ADDRESS), "{listed}");
+
+    let (contact, member) = desk.somebody();
+    desk.rename_contact(&contact, "Wilhelmina");
+    desk.arrives_at_mailchimp(&member, "Wilhelmina");
+    desk.rename_member(&member, "Clementine");
+    desk.arrives_at_hubspot(&contact, "Clementine");
+
+    // Told twice, nothing else comes of it.
+    office.hubspot.act("webhooks", &json!({ "duplicate": 4 }));
+    desk.rename_contact(&contact, "Anselma");
+    desk.rename_contact(&contact, "Brunhilde");
+    desk.arrives_at_mailchimp(&member, "Brunhilde");
+
+    // One that is lost on its way is found by the next sync.
+    office.hubspot.act("webhooks", &json!({ "drop": 1 }));
+    desk.rename_contact(&contact, "Cosima");
+    office.program.run("schedule now").fine();
+    desk.arrives_at_mailchimp(&member, "Cosima");
+
+    office.program.run("webhooks unregister mailchimp").fine();
+    let listed = office.program.run("webhooks list").fine();
+    assert_eq!(listed[1]["subscribed_since"], Value::Null);
     desk.close();
 }

@@ -75,10 +75,7 @@ fn document(connection: ConnectionId) -> String {
     format!("webhooks/{}", connection.0)
 }
 
-async fn subscription(
-    store: &dyn Store,
-    connection: ConnectionId,
-) -> Result<Option<Subscription>> {
+async fn subscription(store: &dyn Store, connection: ConnectionId) -> Result<Option<Subscription>> {
     let text = store.document(&document(connection)).await?;
     let read = |text: String| serde_json::from_str(&text);
     let known = text.map(read).transpose();
@@ -179,7 +176,9 @@ async fn register(cli: &Invocation, name: &str) -> Result<Ending> {
     if let Some(what) = lacking.into_iter().next() {
         tracing::warn!("{what}");
     }
-    let hub = cli.hub(store.clone(), Reach::Systems, String::new()).await?;
+    let hub = cli
+        .hub(store.clone(), Reach::Systems, String::new())
+        .await?;
     let connection = hub.named(name)?;
     let Some(hook) = table.get(name) else {
         bail!(
@@ -203,13 +202,16 @@ async fn register(cli: &Invocation, name: &str) -> Result<Ending> {
         since: cli.clock.now(),
     };
     note(store.as_ref(), connection.id(), Some(&made)).await?;
-    cli.output.show(&made, |_| format!("'{name}' sends webhooks from now on"))?;
+    cli.output
+        .show(&made, |_| format!("'{name}' sends webhooks from now on"))?;
     Ok(Ending::Fine)
 }
 
 async fn unregister(cli: &Invocation, name: &str) -> Result<Ending> {
     let store = cli.writing().await?;
-    let hub = cli.hub(store.clone(), Reach::Systems, String::new()).await?;
+    let hub = cli
+        .hub(store.clone(), Reach::Systems, String::new())
+        .await?;
     let connection = hub.named(name)?;
     let Some(known) = subscription(store.as_ref(), connection.id()).await? else {
         bail!("no subscription of '{name}' is known here");
@@ -217,6 +219,7 @@ async fn unregister(cli: &Invocation, name: &str) -> Result<Ending> {
     let gone = connection.connector.unsubscribe(&known.id).await;
     gone.with_context(|| format!("'{name}' does not let go of its subscription"))?;
     note(store.as_ref(), connection.id(), None).await?;
-    cli.output.show(&known, |_| format!("'{name}' sends no webhooks any more"))?;
+    cli.output
+        .show(&known, |_| format!("'{name}' sends no webhooks any more"))?;
     Ok(Ending::Fine)
 }

@@ -91,12 +91,7 @@ impl Keeper {
 }
 
 /// The same twice is one that came twice.
-fn joined(
-    group: impl Iterator<Item = Waiting>,
-) -> (
-    Vec<Delivery>,
-    Vec<Teller>,
-) {
+fn joined(group: impl Iterator<Item = Waiting>) -> (Vec<Delivery>, Vec<Teller>) {
     let mut tellers = Vec::new();
     let mut deliveries = BTreeMap::new();
     for waiting in group {

@@ -56,10 +56,10 @@ impl Sender {
         self.post(path, body, &headers(&url, body, at, secret))
     }
 
-    /// Signed for another address.
-    pub fn signed_elsewhere(&self, path: &str, body: &str, at: i64, secret: &str) -> u16 {
-        let url = format!("https://other.example{path}");
-        self.post(path, body, &headers(&url, body, at, secret))
+    /// Signed for this address, whatever the hub takes its own to be.
+    pub fn signed_for(&self, base: &str, path: &str, body: &str) -> u16 {
+        let url = format!("{base}{path}");
+        self.post(path, body, &headers(&url, body, self.now(), &self.secret))
     }
 
     pub fn unsigned(&self, path: &str, body: &str) -> u16 {
