@@ -4,20 +4,7 @@ use concord_core::webhook::{Backlog, Delivery, DeliveryStore as _};
 use concord_core::{ConnectionId, Timestamp};
 
 use super::Base;
-use crate::sample::HARD_TEXT;
-
-fn delivery(connection: i64, digest: &str) -> Delivery {
-    Delivery {
-        connection: ConnectionId(connection),
-        digest: digest.to_owned(),
-        times: 1,
-        arrived_at: Timestamp(5),
-        method: "POST".to_owned(),
-        url: "https://hub.example/webhooks/crm".to_owned(),
-        headers: vec![("content-type".to_owned(), HARD_TEXT.to_owned())],
-        body: HARD_TEXT.as_bytes().to_vec(),
-    }
-}
+use crate::sample::*;
 
 #[tokio::test]
 async fn what_was_kept_is_there_byte_for_byte() {

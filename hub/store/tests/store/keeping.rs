@@ -4,6 +4,7 @@ use concord_core::Timestamp;
 use concord_core::ports::{IntentFilter, Sequence, Store, StoreError};
 use concord_core::secret::SecretStore as _;
 use concord_core::state::{ConnectionRow, EntityState, IntentState, LinkState, StreamState};
+use concord_core::webhook::DeliveryStore as _;
 use concord_core::{Changeset, ConnectionId};
 use concord_store::{ArchiveError, SqlStore};
 
@@ -50,6 +51,8 @@ async fn fill(store: &SqlStore) {
     store.commit(&changes).await.unwrap();
     store.set_document("config", HARD_TEXT).await.unwrap();
     assert!(store.keep_secret(&secret(1, HARD_TEXT, 1)).await.unwrap());
+    let waiting = [delivery(1, HARD_TEXT)];
+    store.keep_deliveries(&waiting).await.unwrap();
     let people = Sequence::Entity("person".into());
     store.reserve(&people, 251).await.unwrap();
     store.reserve(&Sequence::Intent, 5).await.unwrap();
@@ -59,7 +62,7 @@ async fn fill(store: &SqlStore) {
 async fn backup(store: &SqlStore) -> Vec<u8> {
     let mut out = Vec::new();
     let contents = store.back_up(&mut out, "0.1.0", NOW).await.unwrap();
-    assert_eq!(contents.tables.len(), 16);
+    assert_eq!(contents.tables.len(), 17);
     out
 }
 

@@ -7,6 +7,7 @@ use concord_core::state::{
     Cell, Conflict, ConflictKind, Entity, EntityState, Event, Hold, Intent, IntentAction,
     IntentState, Link, LinkKey, LinkState, Origin, Provenance, Review, Winner,
 };
+use concord_core::webhook::Delivery;
 use concord_core::{
     Changeset, ConnectionId, EntityId, Fields, IntentId, RunId, TenantId, Timestamp,
 };
@@ -215,5 +216,18 @@ pub fn secret(connection: i64, sealed: &str, revision: i64) -> SealedSecret {
         sealed: sealed.to_owned(),
         changed_at: Timestamp(4),
         revision,
+    }
+}
+
+pub fn delivery(connection: i64, digest: &str) -> Delivery {
+    Delivery {
+        connection: ConnectionId(connection),
+        digest: digest.to_owned(),
+        times: 1,
+        arrived_at: Timestamp(5),
+        method: "POST".to_owned(),
+        url: "https://hub.example/webhooks/crm".to_owned(),
+        headers: vec![("content-type".to_owned(), HARD_TEXT.to_owned())],
+        body: HARD_TEXT.as_bytes().to_vec(),
     }
 }
