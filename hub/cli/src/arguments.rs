@@ -89,6 +89,8 @@ pub enum Command {
     /// Show who sends webhooks, and ask systems to send them
     #[command(subcommand)]
     Webhooks(commands::webhooks::Command),
+    /// Run a recorded sync again, offline, and show where it departs
+    Replay(commands::replay::Arguments),
     /// Take back what a run wrote
     Undo(commands::undo::Arguments),
     /// Show where every connection stands and what waits for a person

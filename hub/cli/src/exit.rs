@@ -9,6 +9,7 @@ pub enum Ending {
     /// `plan`, `secrets doctor`: there is something to do.
     SomethingToDo,
     /// `verify`: a record differs from the canonical one and nothing excuses it.
+    /// `replay`: something is not as it was recorded.
     Diverged,
     /// `sync`: a connection was stopped, the rest went on.
     PartlyStopped,
@@ -45,7 +46,7 @@ Exit codes:
     0  done
     1  failed; the error says what to do next
     2  plan, secrets doctor: there is something to do
-    3  verify: something differs that should not
+    3  verify: something differs that should not; replay: it departs
     4  sync: a connection was stopped, the others went on
    64  the command line is wrong
   130  ended by Ctrl-C; what was done is kept";

@@ -17,6 +17,7 @@ use crate::arguments::Global;
 use crate::output::Output;
 use crate::progress::Teller;
 use crate::stages::Stages;
+use crate::wire::flight::Flight;
 use crate::wire::hub::{Parts, Reach, WireError};
 use crate::wire::plugins::Plugins;
 use crate::wire::vault::Vault;
@@ -70,6 +71,19 @@ impl Invocation {
         owner: String,
         sharing: Option<Arc<Sharing>>,
     ) -> Result<Hub, WireError> {
+        self.hub_in_flight(store, reach, owner, sharing, Flight::Live)
+            .await
+    }
+
+    /// The same, for a run that is recorded or replayed.
+    pub async fn hub_in_flight(
+        &self,
+        store: Arc<SqlStore>,
+        reach: Reach,
+        owner: String,
+        sharing: Option<Arc<Sharing>>,
+        flight: Flight,
+    ) -> Result<Hub, WireError> {
         let mut options = Options {
             owner,
             lease: lease::SPAN,
@@ -94,6 +108,7 @@ impl Invocation {
             plugins: self.global.plugins.clone(),
             cache: wire::hub::default_cache(),
             reach,
+            flight,
         })
         .await
     }

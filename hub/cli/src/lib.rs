@@ -64,6 +64,7 @@ pub async fn run(arguments: Arguments, stages: Stages) -> Result<Ending> {
         Command::Serve(arguments) => commands::serve::run(&cli, &arguments).await,
         Command::Schedule(command) => commands::schedule::run(&cli, &command).await,
         Command::Webhooks(command) => commands::webhooks::run(&cli, &command).await,
+        Command::Replay(arguments) => commands::replay::run(&cli, &arguments).await,
         Command::Undo(arguments) => commands::undo::run(&cli, &arguments).await,
         Command::Status(arguments) => commands::status::run(&cli, &arguments).await,
         Command::Why(arguments) => commands::why::run(&cli, &arguments).await,

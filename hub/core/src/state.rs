@@ -58,7 +58,7 @@ pub enum EntityState {
 }
 
 /// One canonical record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entity {
     pub id: EntityId,
     pub state: EntityState,
@@ -120,7 +120,7 @@ pub struct LinkKey {
 }
 
 /// The tie between one remote record and one entity, with its two bases.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
     pub key: LinkKey,
     pub entity: EntityId,

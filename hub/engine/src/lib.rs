@@ -42,6 +42,7 @@ pub mod progress;
 pub mod pull;
 mod queue;
 pub mod quota;
+pub mod recorder;
 pub mod references;
 pub mod reread;
 pub mod review;

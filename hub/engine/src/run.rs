@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use concord_core::RunId;
 use concord_sync::approve::FirstContact;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::guard::{Granted, Guarded, Watchman};
@@ -20,7 +20,7 @@ use crate::pull::Stopped;
 use crate::webhooks::Hinted;
 
 /// What an operator asks a run to do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Request {
     /// Only this connection is read and written; the others keep their debts.
     pub connection: Option<String>,

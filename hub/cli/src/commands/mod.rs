@@ -18,6 +18,7 @@ pub mod plan;
 pub mod plugin;
 pub mod policy;
 pub mod refusals;
+pub mod replay;
 pub mod restore;
 pub mod schedule;
 pub mod secrets;

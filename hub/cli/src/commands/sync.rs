@@ -1,6 +1,7 @@
 //! `concord sync`
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use crate::interrupt::until_told;
 use crate::invocation::Invocation;
 use crate::output::{section, table};
 use crate::stages::Spent;
+use crate::wire::flight::{Flight, Recording};
 use crate::wire::hub::{self, Reach};
+use crate::wire::recording::Recorded;
 use crate::wire::right::Right;
 
 /// How many planned writes of each connection a dry run shows.
@@ -34,6 +37,7 @@ Example:
   concord sync
   concord sync --dry-run
   concord sync --approve --first-contact remote
+  concord sync --record run.recording
 
 A connection's first sync reads and matches only: nothing is written to it until
 its plan is approved. Ctrl-C ends between two steps; the next sync goes on from
@@ -62,6 +66,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "120",
           value_parser = clap::value_parser!(u64).range(5..=3600))]
     lease: u64,
+    /// Write down everything that this run reads, decides and sends, for `concord
+    /// replay`: secrets are masked, customers' records are not
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Say where the processor's time went, stage by stage
     #[arg(long)]
     pub timings: bool,
@@ -108,19 +116,48 @@ pub(super) async fn once(
     right: &Right,
     request: &Request,
 ) -> Result<Option<(Hub, Report)>> {
+    once_recorded(cli, store, right, request, None).await
+}
+
+/// The same, and written down where a file is named.
+async fn once_recorded(
+    cli: &Invocation,
+    store: &Arc<SqlStore>,
+    right: &Right,
+    request: &Request,
+    record: Option<&Path>,
+) -> Result<Option<(Hub, Report)>> {
+    let recording = record.map(|path| (path, Arc::new(Recording::default())));
+    let flight = match &recording {
+        Some((_, recording)) => Flight::Recorded(Arc::clone(recording)),
+        None => Flight::Live,
+    };
     let mut hub = cli
-        .hub_with(
+        .hub_in_flight(
             Arc::clone(store),
             Reach::Systems,
             right.owner.clone(),
             right.sharing.clone(),
+            flight,
         )
         .await?;
     right
         .once(async || note_held(store.as_ref(), &hub).await)
         .await?;
+    let recorded = match &recording {
+        Some((path, recording)) => {
+            let key = cli.global.key.as_ref();
+            let now = cli.clock.now();
+            let begun = Recorded::begin(path, key, recording, &mut hub, request, store, now);
+            Some(begun.await?)
+        }
+        None => None,
+    };
     let stop = Arc::clone(&hub.stop);
     let ended = until_told(hub.sync(request), stop, cli.clock.as_ref()).await;
+    if let Some(recorded) = recorded {
+        recorded.end(ended.as_ref());
+    }
     cli.watch.finish();
     let report = match ended {
         Some(Ok(report)) => report,
@@ -151,7 +188,9 @@ async fn with_right(
         read_only: arguments.dry_run,
         only_hinted: false,
     };
-    let Some((hub, report)) = once(cli, store, right, &request).await? else {
+    let record = arguments.record.as_deref();
+    let done = once_recorded(cli, store, right, &request, record).await?;
+    let Some((hub, report)) = done else {
         return interrupted(cli);
     };
     let plan = if arguments.dry_run {

@@ -39,15 +39,23 @@ pub enum BackupError {
 }
 
 /// The bytes of a file as they are, or sealed.
-enum Out {
+pub(super) enum Out {
     Plain(BufWriter<File>),
     Sealed(Box<Sealer<BufWriter<File>>>),
 }
 
 impl Out {
+    /// Sealed where there is a key.
+    pub(super) fn new(file: BufWriter<File>, key: Option<&Key>) -> io::Result<Self> {
+        Ok(match key {
+            None => Out::Plain(file),
+            Some(key) => Out::Sealed(Box::new(Sealer::new(file, key)?)),
+        })
+    }
+
     /// The end of what is sealed is sealed as well, so that a file that is cut
     /// short cannot be taken for a whole one.
-    fn finish(self) -> io::Result<File> {
+    pub(super) fn finish(self) -> io::Result<File> {
         let file = match self {
             Out::Plain(file) => file,
             Out::Sealed(sealed) => sealed.finish()?,
@@ -123,10 +131,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<(File, Contents), Failure> {
     let file = BufWriter::new(private(path, true).map_err(Failure::Io)?);
-    let out = match key {
-        None => Out::Plain(file),
-        Some(key) => Out::Sealed(Box::new(Sealer::new(file, key).map_err(Failure::Io)?)),
-    };
+    let out = Out::new(file, key).map_err(Failure::Io)?;
     let mut packed = GzEncoder::new(out, Compression::fast());
     let contents = store
         .back_up(&mut packed, env!("CARGO_PKG_VERSION"), now)

@@ -87,6 +87,46 @@ pub(super) async fn keep(store: &dyn Store, config: &Config) -> Result<(), Confi
     Ok(store.set_document(DOCUMENT, &text).await?)
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum OtherMapping {
+    #[error("the recording has no connection '{0}'")]
+    NoConnection(String),
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is no mapping: {problem}", path.display())]
+    Shape { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Puts the lenses of a file in the place of a connection's own: what would have
+/// stood under `mapping` in the configuration.
+pub async fn with_other_mapping(
+    store: &dyn Store,
+    connection: &str,
+    path: &Path,
+) -> Result<(), OtherMapping> {
+    let text = std::fs::read_to_string(path).map_err(|source| OtherMapping::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let mapping = serde_saphyr::from_str_with_options(&text, options);
+    let mapping = mapping.map_err(|error| OtherMapping::Shape {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })?;
+    let mut config = stored(store).await?;
+    let Some(wish) = config.connections.get_mut(connection) else {
+        return Err(OtherMapping::NoConnection(connection.to_owned()));
+    };
+    wish.mapping = Some(mapping);
+    Ok(keep(store, &config).await?)
+}
+
 /// The form in which a person reads it, and `apply` takes it.
 pub fn to_yaml(config: &Config) -> Result<String, ConfigError> {
     serde_saphyr::to_string(config).map_err(|error| ConfigError::Write(error.to_string()))

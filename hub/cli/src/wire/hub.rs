@@ -23,6 +23,7 @@ use concord_sync::schemas::{self, AddFieldError, Schemas};
 
 use super::blueprint::{self, Blueprint};
 use super::config::{self, ConfigError};
+use super::flight::Flight;
 use super::plugins::{self, Plugins};
 use super::rules::{self, Carried};
 use super::secrets;
@@ -69,6 +70,8 @@ pub struct Parts {
     /// Where compiled components are kept.
     pub cache: Option<PathBuf>,
     pub reach: Reach,
+    /// Whether the run is recorded, or replayed.
+    pub flight: Flight,
 }
 
 /// The schemas with the admin's own fields.
@@ -118,8 +121,8 @@ pub async fn build(mut parts: Parts) -> Result<Hub, WireError> {
     let Wiring { parts, schemas, .. } = wiring;
     let deliveries = parts.deliveries;
     let hub = Hub::open(
-        parts.store,
-        parts.clock,
+        parts.flight.store(parts.store),
+        parts.flight.clock(parts.clock),
         parts.watch,
         schemas,
         rules,
@@ -208,7 +211,23 @@ impl Wiring {
             http_timeout: self.parts.options.request_timeout,
             ..Limits::default()
         };
+        let flight = &self.parts.flight;
         let connect = || -> Result<Arc<dyn Connector>, String> {
+            let load = || {
+                host.load(&blueprint.path)
+                    .map_err(|error| error.to_string())
+            };
+            if let Flight::Replayed(replaying) = flight {
+                // It ran or it did not, whatever is here of its secrets.
+                let recorded = replaying.recorded(&row.name);
+                if let Some(reason) = recorded.and_then(|recorded| recorded.held.clone()) {
+                    return Err(reason);
+                }
+                let values = blueprint.values.clone();
+                let clock = flight.clock(clock);
+                let runtime = replaying.runtime(&row.name, values, clock, limits);
+                return Ok(flight.connect(&load()?, runtime));
+            }
             let while_claimed = |http: Arc<dyn Http>| -> Arc<dyn Http> {
                 match sharing {
                     Some(sharing) => Arc::new(WhileClaimed::new(http, sharing.claim(row.id))),
@@ -250,18 +269,16 @@ impl Wiring {
             };
             let http = way_out::open(row.id, wish, blueprint.policy.clone(), vault);
             let http = while_claimed(http.map_err(|error| error.to_string())?);
-            let plugin = host
-                .load(&blueprint.path)
-                .map_err(|error| error.to_string())?;
-            Ok(Arc::new(plugin.connect(Runtime {
+            let runtime = Runtime {
                 connection: row.name.clone(),
                 config: values,
                 http,
                 quota: Arc::new(ConnectionQuota::new(&blueprint.quotas, Arc::clone(&clock))),
                 tokens,
-                clock,
+                clock: flight.clock(clock),
                 limits,
-            })))
+            };
+            Ok(flight.connect(&load()?, runtime))
         };
         Ok(connect())
     }

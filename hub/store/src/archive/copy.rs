@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use concord_core::Timestamp;
 use concord_core::ports::{LeaseHolder, Store as _, StoreError};
 
-use super::dump::dump;
+use super::dump::{dump, dump_tables};
 use super::load::Loader;
 use super::text::Writer;
 use super::{ArchiveError, Contents, Row, Sink, aftermath, kept, read};
@@ -13,6 +13,9 @@ use crate::shape::Shape;
 use crate::statement::{Param, Statement};
 use crate::store::{MOVED, SqlStore};
 use crate::tables::lease;
+
+/// The table whose rows are of use with a key alone, and of none in a replay.
+const SECRETS: &str = "secrets";
 
 impl SqlStore {
     /// Writes all records of the tenant as of one moment.  Works while others
@@ -39,6 +42,30 @@ impl SqlStore {
         let mut loader = Loader::begin(self.writing().await?, self.tenant).await?;
         let contents = read::read(input, &mut loader).await?;
         aftermath::distrust(&mut loader, now).await?;
+        loader.commit().await?;
+        Ok(contents)
+    }
+
+    /// Writes the same but for secrets, sealed as they are: what a recorded run
+    /// begins with.
+    pub async fn write_books(
+        &self,
+        out: &mut impl Write,
+        version: &str,
+        now: Timestamp,
+    ) -> Result<Contents, ArchiveError> {
+        let mut writer = Writer::new(out, version, now)?;
+        let mut snapshot = self.database.snapshot().await?;
+        let tables = kept().filter(|table| table.name != SECRETS);
+        dump_tables(tables, &mut snapshot, self.tenant, &mut writer).await?;
+        writer.finish()
+    }
+
+    /// Takes books into an empty database exactly as they were.  Only for a replay,
+    /// which no system hears of: anybody else has to distrust them ([`Self::restore`]).
+    pub async fn read_books(&self, input: &mut impl BufRead) -> Result<Contents, ArchiveError> {
+        let mut loader = Loader::begin(self.writing().await?, self.tenant).await?;
+        let contents = read::read(input, &mut loader).await?;
         loader.commit().await?;
         Ok(contents)
     }

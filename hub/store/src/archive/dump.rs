@@ -12,7 +12,16 @@ pub(super) async fn dump(
     tenant: TenantId,
     sink: &mut impl Sink,
 ) -> Result<(), ArchiveError> {
-    for table in kept() {
+    dump_tables(kept(), from, tenant, sink).await
+}
+
+pub(super) async fn dump_tables(
+    tables: impl Iterator<Item = &'static Shape>,
+    from: &mut Ongoing,
+    tenant: TenantId,
+    sink: &mut impl Sink,
+) -> Result<(), ArchiveError> {
+    for table in tables {
         let columns: Vec<usize> = (0..table.columns.len()).collect();
         sink.table(table, &columns).await?;
         from.chunks(select(table, tenant), CHUNK, async |rows| {
