@@ -14,6 +14,8 @@
 //! # Ok::<(), Fault>(())
 //! ```
 
+mod recorded;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,6 +23,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Host, HttpError, Level, Request, Response};
+
+pub use recorded::recorded;
 
 /// Answers requests in the order in which they were expected.  A request that
 /// was not expected fails the test at once; an expectation that nothing used

@@ -6,6 +6,7 @@ pub mod kill;
 mod moving;
 pub mod office;
 pub mod program;
+mod recorder;
 mod sealed;
 mod server_gone;
 mod serving;

@@ -1,21 +1,21 @@
 //! `concord plugin …`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use concord_core::Manifest;
 use concord_core::manifest::OAuth;
 use concord_engine::config::Config;
 use concord_host::{Inspected, inspect_file};
-use concord_sync::mapping::Mapping;
+use concord_sync::mapping::{Mapping, expected};
 use concord_sync::schemas;
 use serde_json::json;
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
-use crate::output::{section, table};
-use crate::wire::config;
+use crate::output::{count, section, table};
+use crate::wire::{config, fixtures, recording};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -23,6 +23,8 @@ pub enum Command {
     List(ListArguments),
     /// Show what a connector says about itself, without running any of it
     Inspect(InspectArguments),
+    /// Make fixtures of a connector out of a recorded run
+    Fixture(FixtureArguments),
 }
 
 #[derive(Debug, Args)]
@@ -43,10 +45,32 @@ pub struct InspectArguments {
     plugin: String,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  concord sync --record run.recording
+  concord plugin fixture run.recording --connection crm --into fixtures/recorded
+
+Each call of the connector becomes a file: what it was asked, what it sent, what
+came back, and what it made of that. `concord_sdk::testing::recorded` runs the
+connector on them natively. Secrets are masked; customers' records are as they
+were, so record a run against a test account.")]
+pub struct FixtureArguments {
+    /// What `concord sync --record` made
+    file: PathBuf,
+    /// Whose calls
+    #[arg(long, value_name = "NAME")]
+    connection: String,
+    /// The folder for the files, made where it is not there
+    #[arg(long, value_name = "FOLDER")]
+    into: PathBuf,
+}
+
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
     match command {
         Command::List(_) => list(cli).await,
         Command::Inspect(arguments) => inspect(cli, arguments).await,
+        Command::Fixture(arguments) => fixture(cli, arguments),
     }
 }
 
@@ -132,6 +156,46 @@ async fn inspect(cli: &Invocation, arguments: &InspectArguments) -> Result<Endin
     let lenses = lenses(&inspected)?;
     cli.output
         .show(&document, |_| words(&inspected.manifest, &lenses))?;
+    Ok(Ending::Fine)
+}
+
+fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
+    let name = &arguments.connection;
+    let opened = recording::open(&arguments.file, cli.global.key.as_ref())?;
+    let (header, mut tape) = opened.without_books()?;
+    let names: Vec<&str> = header
+        .connections
+        .iter()
+        .map(|known| known.connection.as_str())
+        .collect();
+    if !names.contains(&name.as_str()) {
+        bail!("no connection '{name}' was recorded; {}", expected(name, &names));
+    }
+    let found = fixtures::gather(&header, name, &mut tape)?;
+    std::fs::create_dir_all(&arguments.into)
+        .with_context(|| format!("{} cannot be made", arguments.into.display()))?;
+    let mut files = Vec::new();
+    for (at, call) in found.calls.iter().enumerate() {
+        let path = arguments.into.join(format!("{:03}-{}.json", at + 1, call.name()));
+        let text = serde_json::to_string_pretty(call)? + "\n";
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        files.push(path);
+    }
+    let document = json!({ "files": files, "left_out": found.left_out });
+    cli.output.show(&document, |_| {
+        let mut text = format!(
+            "{} of {name} in {}\n",
+            count(files.len() as u64, "call"),
+            arguments.into.display()
+        );
+        if found.left_out > 0 {
+            text += &format!(
+                "{} left out: cut short, or without a credential\n",
+                count(found.left_out as u64, "call")
+            );
+        }
+        text
+    })?;
     Ok(Ending::Fine)
 }
 

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod archive;
 pub mod blueprint;
 pub mod config;
+pub mod fixtures;
 pub mod flight;
 pub mod hooks;
 pub mod hub;

@@ -1,0 +1,191 @@
+//! A run is recorded by the program and runs again from the file alone, without the
+//! systems, without a secret and without its database.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use super::office::Office;
+use super::program::{Ended, Program};
+
+const PEOPLE: usize = 60;
+
+/// An office that has worked for a while: a first sync that writes, and one with
+/// changes, conflicts and a delete.
+fn recorded(mut office: Office) -> Office {
+    office.apply();
+    office.people_ask_for_the_newsletter();
+    office.program.run("sync").fine();
+    office
+        .program
+        .run("sync --approve --record first.recording")
+        .fine();
+    let again = office.program.run("sync --record first.recording");
+    again.refuses(1, &["overwrites nothing"]);
+    office.people_work();
+    office.program.run("sync --record second.recording").fine();
+    // Nobody is there any more: neither systems nor secrets.
+    office.hubspot.spoil(Some(|_, answer| answer.status = 500));
+    office.mailchimp.spoil(Some(|_, answer| answer.status = 500));
+    for token in ["HUBSPOT_TOKEN", "MAILCHIMP_TOKEN"] {
+        office.program.unset(token);
+    }
+    office.program.set("CONCORD_DB", "nothing-is-here.db");
+    office
+}
+
+fn is_identical(program: &Program, line: &str) -> Value {
+    let played = program.run(line);
+    let account = played.document.clone();
+    assert_eq!(played.code, Some(0), "{line}: {account:#} {played:?}");
+    assert_eq!(account["identical"], true, "{account:#}");
+    assert_eq!(account["departures"], json!([]), "{account:#}");
+    account
+}
+
+fn all_are_identical(office: &Office) {
+    let first = is_identical(&office.program, "replay first.recording");
+    let second = is_identical(&office.program, "replay second.recording");
+    for (account, intents) in [(&first, 20), (&second, 3)] {
+        let same = &account["same"];
+        assert!(same["calls"].as_i64() >= Some(4), "{account}");
+        assert!(same["requests"].as_i64() >= Some(4), "{account}");
+        assert!(same["intents"].as_i64() >= Some(intents), "{account}");
+        assert_eq!(account["plugins"], json!({}), "{account}");
+    }
+    println!("{} {}", first["same"], second["same"]);
+    let here = office.program.path("nothing-is-here.db");
+    assert!(!here.exists(), "a replay made a database");
+}
+
+#[test]
+fn a_recorded_run_runs_again_byte_for_byte() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    all_are_identical(&office);
+}
+
+#[test]
+fn a_recorded_run_of_a_server_runs_again_without_it() {
+    let database = concord_cluster::database().unwrap();
+    let program = Program::on_server(&database);
+    let office = recorded(Office::with(program, PEOPLE, Duration::ZERO));
+    drop(database);
+    all_are_identical(&office);
+}
+
+/// The texts of all departures.
+fn departures(ended: &Ended) -> String {
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(ended.document["identical"], false);
+    ended.document["departures"].to_string()
+}
+
+#[test]
+fn a_changed_mapping_departs_where_it_decides_otherwise() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    // The same lenses as the configuration has, and a name that is only read.
+    let lenses = |more: &str| {
+        format!(
+            "version: 1\nstreams:\n  contacts:\n    fields:\n      email_consent:\n        consent: \
+             {{ path: newsletter, opted-in: [\"yes\"], opted-out: [\"no\"] }}\n{more}"
+        )
+    };
+    fs::write(office.program.path("same.yaml"), lenses("")).unwrap();
+    let other = lenses("      given_name: { path: firstname, direction: read }\n");
+    fs::write(office.program.path("other.yaml"), other).unwrap();
+    let same = "replay second.recording --mapping hubspot=same.yaml";
+    is_identical(&office.program, same);
+    let played = office
+        .program
+        .run("replay second.recording --mapping hubspot=other.yaml");
+    let departed = departures(&played);
+    assert!(departed.contains("firstname"), "{departed}");
+    let refused = office
+        .program
+        .run("replay second.recording --mapping nobody=same.yaml");
+    refused.refuses(1, &["no connection 'nobody'"]);
+}
+
+/// The three parts of a recording that is not sealed.
+fn parts(bytes: &[u8]) -> [String; 3] {
+    let mut rest = BufReader::new(bytes);
+    std::array::from_fn(|_| {
+        let mut text = String::new();
+        GzDecoder::new(&mut rest).read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+fn packed(parts: &[String; 3]) -> Vec<u8> {
+    let packed = parts.iter().map(|text| {
+        let mut member = GzEncoder::new(Vec::new(), Compression::fast());
+        member.write_all(text.as_bytes()).unwrap();
+        member.finish().unwrap()
+    });
+    packed.collect::<Vec<_>>().concat()
+}
+
+/// The same events with a text put in the place of another, once, and with
+/// checksums that are right again.
+fn with_another(parts: &[String; 3], from: &str, to: &str) -> Vec<u8> {
+    let [header, books, events] = parts;
+    assert!(events.contains(from), "{from} is not in it");
+    let events = events.replacen(from, to, 1);
+    let mut sum = blake3::Hasher::new();
+    sum.update(header.trim_end().as_bytes());
+    let lines = events.as_bytes().lines().map(Result::unwrap).map(|line| {
+        let (line, _) = line.rsplit_once('\t').unwrap();
+        sum.update(line.as_bytes());
+        format!("{line}\t{}\n", &sum.finalize().to_hex()[..16])
+    });
+    let events = lines.collect();
+    packed(&[header.clone(), books.clone(), events])
+}
+
+#[test]
+fn a_planted_difference_is_found_and_a_damaged_file_is_refused() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    let program = &office.program;
+    let whole = fs::read(program.path("second.recording")).unwrap();
+    let replay = |bytes: &[u8]| {
+        fs::write(program.path("spoilt"), bytes).unwrap();
+        program.run("replay spoilt")
+    };
+    // One letter of an answer, in the exchange and not in what the run made of it.
+    let parts = parts(&whole);
+    let spoilt = with_another(&parts, "Okonkwo-Lindqvist", "Okonkwo-Lindqvisd");
+    let departed = departures(&replay(&spoilt));
+    assert!(departed.contains("Okonkwo-Lindqvisd"), "{departed}");
+    // What is written would be another thing, and nobody knows what is said to that.
+    let played = replay(&spoilt);
+    assert!(
+        played.document["ended"].as_str().unwrap().contains("sync --record"),
+        "{played:?}"
+    );
+    // The same without right checksums is no recording any more.
+    let mut broken = parts.clone();
+    broken[2] = broken[2].replacen("Okonkwo-Lindqvist", "Okonkwo-Lindqvisd", 1);
+    replay(&packed(&broken)).refuses(1, &["damaged at line", "checksum"]);
+    // Killed in the middle of the run: what is there is compared.
+    let length = whole.len();
+    let cut = replay(&whole[..length - 200]);
+    assert_eq!(cut.code, Some(0), "{cut:?}");
+    assert_eq!(cut.document["cut"], true, "{cut:?}");
+    replay(&whole[..300]).refuses(1, &["ends within the books"]);
+    replay(b"hello").refuses(1, &["no recording"]);
+    let mut newer = parts;
+    newer[0] = newer[0].replacen("\"format\":1", "\"format\":2", 1);
+    replay(&packed(&newer)).refuses(1, &["newer Concord"]);
+    // Nobody else on this machine reads it.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(program.path("first.recording")).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    }
+}
