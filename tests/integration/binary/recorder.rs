@@ -5,6 +5,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use concord_twins::{Request, Response};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
@@ -15,9 +18,18 @@ use super::program::{Ended, Program};
 
 const PEOPLE: usize = 60;
 
+/// Systems that send back what they were let in with, where people would look last.
+fn echo(request: &Request, answer: &mut Response) {
+    if let Some(secret) = request.header("authorization") {
+        answer.headers.push(("x-let-in-with".into(), secret.into()));
+    }
+}
+
 /// An office that has worked for a while: a first sync that writes, and one with
 /// changes, conflicts and a delete.
 fn recorded(mut office: Office) -> Office {
+    office.hubspot.spoil(Some(echo));
+    office.mailchimp.spoil(Some(echo));
     office.apply();
     office.people_ask_for_the_newsletter();
     office.program.run("sync").fine();
@@ -67,6 +79,25 @@ fn all_are_identical(office: &Office) {
 fn a_recorded_run_runs_again_byte_for_byte() {
     let office = recorded(Office::new(PEOPLE, Duration::ZERO));
     all_are_identical(&office);
+}
+
+#[test]
+fn no_secret_is_in_a_recording() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    for file in ["first.recording", "second.recording"] {
+        let text = parts(&fs::read(office.program.path(file)).unwrap()).concat();
+        assert!(text.contains("x-let-in-with") && text.contains("[secret]"));
+        for secret in ["the-key-to-hubspot", "the-key-to-mailchimp"] {
+            assert!(!text.contains(secret), "{secret} is in {file}");
+            // In base64 at each place that it can begin at, as `Basic` has it.
+            for before in 0..3 {
+                let coded = STANDARD_NO_PAD.encode(["..", secret].concat().split_off(before));
+                let coded = &coded[4..coded.len() - 4];
+                assert!(!text.contains(coded), "{coded} is in {file}");
+            }
+        }
+        assert!(!text.to_lowercase().contains("\"authorization\",\""), "{file}");
+    }
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn the_canary_is_nowhere(program: Program) {
     give(&office.program);
     office.people_ask_for_the_newsletter();
     for line in [
-        "sync -vv --approve",
-        "sync -vv",
+        "sync -vv --approve --record first.recording",
+        "sync -vv --record second.recording",
         "status",
         "plan --save plan.json",
         "verify",
@@ -140,6 +140,8 @@ fn the_canary_is_nowhere(program: Program) {
     let held = office.program.run("sync -vv");
     held.refuses(4, &["no-such.key", "cannot be read"]);
     office.program.unset("CONCORD_KEY");
+    let sealed = office.program.run("replay first.recording");
+    sealed.refuses(1, &["is sealed", "--key"]);
     let backup = office.program.run("backup open.backup").fine();
     assert_eq!(backup["sealed"], false);
     backup_is_clean(&office.program, "open.backup");

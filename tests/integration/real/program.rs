@@ -46,6 +46,19 @@ impl Program {
         }
     }
 
+    /// Syncs, as this line says, and runs the same run again from its recording: with
+    /// neither systems nor secrets nor database it comes to the same, byte for byte.
+    pub fn sync(&self, line: &str) -> Value {
+        let number = std::fs::read_dir(self.folder()).unwrap().count();
+        let file = format!("{number}.recording");
+        let report = self.ask(&format!("{line} --record {file}"));
+        let played = self.ask(&format!("--db none.db replay {file}"));
+        assert_eq!(played["identical"], true, "{line}: {played:#}");
+        assert_eq!(played["cut"], false, "{line}: {played:#}");
+        eprintln!("{line}, replayed: {}", played["same"]);
+        report
+    }
+
     /// Runs a command to its end, which has to be a good one.
     pub fn ask(&self, line: &str) -> Value {
         self.start(line).ends_with(0)

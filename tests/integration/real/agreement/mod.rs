@@ -39,7 +39,7 @@ fn first_contact(scene: &Scene) {
     concord.ask("apply -f concord.yaml");
     concord.ask("connection check cards");
     concord.ask("connection check books");
-    let report = concord.ask("sync");
+    let report = concord.sync("sync");
     assert_eq!(report["streams"]["cards/contacts"]["read"]["new"], 200);
     assert_eq!(report["streams"]["books/parties"]["read"]["new"], 150);
     assert_eq!(report["matched"]["person"]["linked"], 100, "{report}");
@@ -74,7 +74,7 @@ fn approval(scene: &Scene) {
         let sent = |stream: &str| report["streams"][stream]["sent"]["created"].clone();
         (sent("cards/contacts"), sent("books/parties"))
     };
-    let report = concord.ask("sync --approve");
+    let report = concord.sync("sync --approve");
     let certain = (json!(50 - HOUSEHOLDS), json!(100 - HOUSEHOLDS));
     assert_eq!(created(&report), certain, "{report}");
     eprintln!(
@@ -86,7 +86,7 @@ fn approval(scene: &Scene) {
     for review in concord.ask("matches list").as_array().unwrap() {
         concord.ask(&format!("matches apart {}", review["id"]));
     }
-    let report = concord.ask("sync");
+    let report = concord.sync("sync");
     assert_eq!(
         created(&report),
         (json!(HOUSEHOLDS), json!(HOUSEHOLDS)),
@@ -106,7 +106,7 @@ fn text(value: &Value) -> &str {
 
 /// One more sync writes nothing, and nothing diverges.
 fn quiet(scene: &Scene) {
-    let report = scene.concord.ask("sync");
+    let report = scene.concord.sync("sync");
     assert_eq!(report["writes"], 0, "{report}");
     assert_eq!(scene.writes(), (0, 0));
     let verified = scene.concord.ask("verify");
@@ -182,7 +182,7 @@ fn people_work(scene: &mut Scene) {
     });
     // The rule says whose address stands.
     scene.expect(140, |p| p.email = "in-cards@people.test".into());
-    scene.concord.ask("sync");
+    scene.concord.sync("sync");
     scene.assert_agreement();
     let conflicts = conflicts(scene);
     assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
@@ -222,7 +222,7 @@ fn a_delete_stays_where_it_was_made(scene: &mut Scene) {
     let archived = json!([scene.parties[&170]]);
     scene.tryton.people("archive", &archived).unwrap();
     scene.in_books.remove(&170);
-    scene.concord.ask("sync");
+    scene.concord.sync("sync");
     scene.assert_agreement();
     assert_eq!(scene.writes(), (0, 0));
     // What is new about them does not bring them back either.
@@ -230,7 +230,7 @@ fn a_delete_stays_where_it_was_made(scene: &mut Scene) {
     scene.edit_cards([(170, json!({"email": "gone@people.test"}))]);
     scene.expect(160, |p| named(p, "Quintus", "Gone"));
     scene.expect(170, |p| p.email = "gone@people.test".into());
-    scene.concord.ask("sync");
+    scene.concord.sync("sync");
     scene.assert_agreement();
     assert_eq!(scene.writes(), (0, 0));
     eprintln!("a delete on each side: unlinked, 0 writes");
@@ -254,7 +254,7 @@ fn the_address_book_dies_before_a_write_arrives(scene: &mut Scene) {
     let report = sync.ends_with(4);
     let stopped = &report["streams"]["cards/contacts"]["stopped"];
     scene.radicale.server.restart().unwrap();
-    scene.concord.ask("sync");
+    scene.concord.sync("sync");
     scene.assert_agreement();
     eprintln!(
         "Radicale killed in mid-run: {stopped}; {:?} writes in all",
@@ -296,7 +296,7 @@ fn the_accounting_dies_before_it_has_answered(scene: &mut Scene) {
     let report = sync.ends_with(4);
     let stopped = &report["streams"]["books/parties"]["stopped"];
     scene.tryton.server.restart().unwrap();
-    scene.concord.ask("sync");
+    scene.concord.sync("sync");
     scene.assert_agreement();
     eprintln!(
         "Tryton killed in mid-run: {stopped}; {:?} writes in all",
