@@ -2,6 +2,7 @@
 //! records that the hub then reads.
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::ports::StoreError;
 use crate::{ConnectionId, RemoteId, StreamName, Timestamp};
@@ -24,7 +25,7 @@ pub struct Delivery {
 }
 
 /// Somebody says that this record changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Hint {
     pub stream: StreamName,
     pub id: RemoteId,

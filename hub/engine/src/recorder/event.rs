@@ -35,7 +35,7 @@ pub enum Event {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     pub connection: String,
-    /// `pull`, `fetch`, `find`, `push`, `check` or `discover`.
+    /// The name of the connector's function, `pull` for example.
     pub operation: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
@@ -120,6 +120,14 @@ impl Body {
                     false => Body::Text(clean),
                 }
             }
+        }
+    }
+
+    /// As it is.
+    pub fn of(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Body::Text(text.to_owned()),
+            Err(_) => Body::Base64(STANDARD.encode(bytes)),
         }
     }
 

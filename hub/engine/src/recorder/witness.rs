@@ -14,6 +14,7 @@ use concord_core::state::{
     Conflict, ConnectionRow, Entity, Event as Told, Hold, Intent, Link, LinkKey, LinkState,
     Quarantined, Review, RunRow, StreamState, Waiting,
 };
+use concord_core::webhook::{Delivery, Hint};
 use concord_core::{
     Change, Changeset, ConnectionId, EntityId, Fault, Fields, Kind, Manifest, Op, Outcome, Page,
     RemoteId, RemoteRecord, RunId, Selection, StreamName, Timestamp,
@@ -22,7 +23,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::event::{Answer, Call, Event};
+use super::event::{Answer, Body, Call, Event};
 
 /// Is told of everything in order.
 pub trait Witness: Send + Sync {
@@ -132,6 +133,29 @@ impl Connector for WitnessedConnector {
         let call = self.inner.push(stream, ops);
         self.told("push", Some(stream), json!({ "ops": ops }), call)
             .await
+    }
+
+    async fn subscribe(&self, address: &str) -> Result<String, Fault> {
+        let call = self.inner.subscribe(address);
+        self.told("subscribe", None, json!({ "address": address }), call)
+            .await
+    }
+
+    async fn unsubscribe(&self, subscription: &str) -> Result<(), Fault> {
+        let with = json!({ "subscription": subscription });
+        let call = self.inner.unsubscribe(subscription);
+        self.told("unsubscribe", None, with, call).await
+    }
+
+    async fn hints(&self, delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
+        let call = self.inner.hints(delivery);
+        let with = json!({
+            "method": delivery.method,
+            "url": delivery.url,
+            "headers": delivery.headers,
+            "body": Body::of(&delivery.body),
+        });
+        self.told("hints", None, with, call).await
     }
 }
 
