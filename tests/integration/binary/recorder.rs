@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use concord_connector_hubspot::HubSpot;
+use concord_sdk::testing::recorded as recorded_calls;
 use concord_twins::{Request, Response};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
@@ -43,7 +45,9 @@ fn recorded(mut office: Office) -> Office {
     office.program.run("sync --record second.recording").fine();
     // Nobody is there any more: neither systems nor secrets.
     office.hubspot.spoil(Some(|_, answer| answer.status = 500));
-    office.mailchimp.spoil(Some(|_, answer| answer.status = 500));
+    office
+        .mailchimp
+        .spoil(Some(|_, answer| answer.status = 500));
     for token in ["HUBSPOT_TOKEN", "MAILCHIMP_TOKEN"] {
         office.program.unset(token);
     }
@@ -96,7 +100,10 @@ fn no_secret_is_in_a_recording() {
                 assert!(!text.contains(coded), "{coded} is in {file}");
             }
         }
-        assert!(!text.to_lowercase().contains("\"authorization\",\""), "{file}");
+        assert!(
+            !text.to_lowercase().contains("\"authorization\",\""),
+            "{file}"
+        );
     }
 }
 
@@ -195,7 +202,10 @@ fn a_planted_difference_is_found_and_a_damaged_file_is_refused() {
     // What is written would be another thing, and nobody knows what is said to that.
     let played = replay(&spoilt);
     assert!(
-        played.document["ended"].as_str().unwrap().contains("sync --record"),
+        played.document["ended"]
+            .as_str()
+            .unwrap()
+            .contains("sync --record"),
         "{played:?}"
     );
     // The same without right checksums is no recording any more.
@@ -219,4 +229,43 @@ fn a_planted_difference_is_found_and_a_damaged_file_is_refused() {
         let mode = fs::metadata(program.path("first.recording")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn recorded_calls_are_fixtures_of_their_connector() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    let program = &office.program;
+    let line = "plugin fixture second.recording --connection hubspot --into calls";
+    let account = program.run(line).fine();
+    let files = account["files"].as_array().unwrap();
+    let text = |file: &Value| fs::read_to_string(program.path(file.as_str().unwrap())).unwrap();
+    let all: String = files.iter().map(text).collect();
+    for operation in ["pull", "push"] {
+        let named = format!("\"operation\": \"{operation}\"");
+        assert!(all.contains(&named), "{operation}: {account}");
+    }
+    assert!(!all.contains("the-key-to-hubspot"));
+    let folder = program.path("calls");
+    assert_eq!(recorded_calls::<HubSpot>(&folder), files.len());
+    // The connector is really asked: with another answer it comes to something else.
+    let spoilt = program.path("spoilt");
+    fs::create_dir(&spoilt).unwrap();
+    let read = files.iter().map(text);
+    let mut read = read.filter(|text| text.contains("Okonkwo-Lindqvist"));
+    let one: Value = serde_json::from_str(&read.next().unwrap()).unwrap();
+    let mut other = one.clone();
+    let exchanges = one["exchanges"].to_string();
+    let exchanges = exchanges.replace("Okonkwo-Lindqvist", "Okonkwo-Lindqvisd");
+    other["exchanges"] = serde_json::from_str(&exchanges).unwrap();
+    fs::write(spoilt.join("1.json"), other.to_string()).unwrap();
+    let departs = std::panic::catch_unwind(|| recorded_calls::<HubSpot>(&spoilt));
+    let told = departs.unwrap_err();
+    assert!(
+        told.downcast_ref::<String>()
+            .unwrap()
+            .contains("it answers"),
+        "{told:?}"
+    );
+    let unknown = program.run("plugin fixture second.recording --connection hubspto --into more");
+    unknown.refuses(1, &["no connection 'hubspto' was recorded", "hubspot"]);
 }

@@ -169,16 +169,22 @@ fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
         .map(|known| known.connection.as_str())
         .collect();
     if !names.contains(&name.as_str()) {
-        bail!("no connection '{name}' was recorded; {}", expected(name, &names));
+        bail!(
+            "no connection '{name}' was recorded; {}",
+            expected(name, &names)
+        );
     }
     let found = fixtures::gather(&header, name, &mut tape)?;
     std::fs::create_dir_all(&arguments.into)
         .with_context(|| format!("{} cannot be made", arguments.into.display()))?;
     let mut files = Vec::new();
     for (at, call) in found.calls.iter().enumerate() {
-        let path = arguments.into.join(format!("{:03}-{}.json", at + 1, call.name()));
+        let path = arguments
+            .into
+            .join(format!("{:03}-{}.json", at + 1, call.name()));
         let text = serde_json::to_string_pretty(call)? + "\n";
-        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(&path, text)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         files.push(path);
     }
     let document = json!({ "files": files, "left_out": found.left_out });

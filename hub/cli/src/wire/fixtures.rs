@@ -9,6 +9,9 @@ use concord_engine::recorder::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// What a connector's own tests can call.
+const OPERATIONS: [&str; 5] = ["check", "pull", "fetch", "find", "push"];
+
 /// One call with everything that a connector is given for it, and what it made of
 /// that.
 #[derive(Debug, Serialize)]
@@ -63,7 +66,7 @@ pub fn gather(
     let mut found = Fixtures::default();
     let mut open: Option<Open> = None;
     let mut clock = 0_i64;
-    while let Some(Entry { now, event, .. }) = tape.next()? {
+    while let Some(Entry { now, event, .. }) = tape.entry()? {
         let first = now.first().map(|since| clock.wrapping_add(*since));
         clock = now.iter().fold(clock, |at, since| at.wrapping_add(*since));
         if let Some(open) = &mut open {
@@ -73,7 +76,8 @@ pub fn gather(
         match (event, &mut open) {
             (Event::Call(call), _) => {
                 found.left_out += usize::from(open.is_some());
-                open = (call.connection == connection).then_some(Open {
+                let is_one = OPERATIONS.contains(&call.operation.as_str());
+                open = (is_one && call.connection == connection).then_some(Open {
                     call,
                     now: None,
                     exchanges: Vec::new(),

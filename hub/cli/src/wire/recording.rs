@@ -204,7 +204,10 @@ pub fn open(path: &Path, key: Option<&KeySource>) -> Result<Opened, RecordingErr
     let mut line = String::new();
     GzDecoder::new(&mut rest)
         .read_to_string(&mut line)
-        .map_err(|_| TapeError::Foreign)?;
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => RecordingError::CutShort,
+            _ => TapeError::Foreign.into(),
+        })?;
     let line = line.trim_end().to_owned();
     let header = Header::parse(&line)?;
     Ok(Opened { header, line, rest })

@@ -21,6 +21,7 @@
 //! clock belong to what comes after them: a changed connector or mapping may read
 //! it more often or less, and is in step again with the next event.
 
+mod along;
 mod difference;
 mod event;
 mod format;

@@ -72,7 +72,7 @@ impl TapeReader {
     }
 
     /// The next event; none where the recording ends, be it in the middle of a line.
-    pub fn next(&mut self) -> Result<Option<Entry>, TapeError> {
+    pub fn entry(&mut self) -> Result<Option<Entry>, TapeError> {
         let mut bytes = Vec::new();
         match self.input.read_until(b'\n', &mut bytes) {
             Ok(_) => {}
@@ -165,7 +165,7 @@ mod tests {
         let input = Box::new(io::Cursor::new(bytes.to_vec()));
         let mut reader = TapeReader::new(header, input);
         let mut count = 0;
-        while reader.next()?.is_some() {
+        while reader.entry()?.is_some() {
             count += 1;
         }
         Ok(count)
