@@ -86,6 +86,14 @@ pub enum Command {
     /// Show, pause and hurry the schedule that `serve` follows
     #[command(subcommand)]
     Schedule(commands::schedule::Command),
+    /// Look at everything that a hub needs, and say what to do
+    Doctor(commands::doctor::Arguments),
+    /// Show what people are told of, and try whether it arrives
+    #[command(subcommand)]
+    Alerts(commands::alerts::Command),
+    /// Stop all writes to all systems, and let them go on
+    #[command(subcommand)]
+    Writes(commands::writes::Command),
     /// Show who sends webhooks, and ask systems to send them
     #[command(subcommand)]
     Webhooks(commands::webhooks::Command),
@@ -93,6 +101,9 @@ pub enum Command {
     Replay(commands::replay::Arguments),
     /// Take back what a run wrote
     Undo(commands::undo::Arguments),
+    /// Show the runs so far
+    #[command(subcommand)]
+    Runs(commands::runs::Command),
     /// Show where every connection stands and what waits for a person
     Status(commands::status::Arguments),
     /// Tell the story of one value: where it came from and who holds what

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Fine,
-    /// `plan`, `secrets doctor`: there is something to do.
+    /// `plan`, `doctor`, `secrets doctor`: there is something to do.
     SomethingToDo,
     /// `verify`: a record differs from the canonical one and nothing excuses it.
     /// `replay`: something is not as it was recorded.

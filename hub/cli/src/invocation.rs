@@ -29,6 +29,8 @@ pub struct Invocation {
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<Teller>,
     pub stages: Stages,
+    /// Who looks on at what the systems are asked.
+    pub flight: Flight,
 }
 
 impl Invocation {
@@ -42,6 +44,7 @@ impl Invocation {
             clock,
             global,
             stages,
+            flight: Flight::default(),
         }
     }
 
@@ -71,7 +74,8 @@ impl Invocation {
         owner: String,
         sharing: Option<Arc<Sharing>>,
     ) -> Result<Hub, WireError> {
-        self.hub_in_flight(store, reach, owner, sharing, Flight::Live)
+        let flight = self.flight.clone();
+        self.hub_in_flight(store, reach, owner, sharing, flight)
             .await
     }
 

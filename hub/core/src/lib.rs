@@ -18,6 +18,7 @@
 //! | observation, plan, intent, outcome | what we saw; what we would do; one planned write, durable before it is sent; what came back |
 //! | conflict, hold | both sides changed since the base; a field or record that waits for a person |
 
+pub mod alert;
 pub mod chance;
 pub mod changeset;
 pub mod fault;

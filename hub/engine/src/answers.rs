@@ -110,6 +110,7 @@ impl Sender<'_> {
             mut entity,
             link,
             held,
+            ..
         } = job;
         let hub = self.lane.hub;
         let scene = self.lane.scene(known);
@@ -201,6 +202,7 @@ impl Sender<'_> {
             mut intent,
             mut entity,
             mut link,
+            sent_before,
             ..
         } = job;
         let now = self.lane.hub.clock.now();
@@ -262,13 +264,15 @@ impl Sender<'_> {
             }
             Fault::RateLimited { until, .. } | Fault::Transient { until, .. } => {
                 intent.state = IntentState::New;
-                intent.sent_at = None;
+                // This try did nothing; an earlier one may have arrived.
+                intent.sent_at = sent_before;
                 intent.not_before = until;
                 intent.reason = reason;
             }
             Fault::AuthExpired(_) | Fault::AuthRevoked(_) | Fault::Forbidden(_) => {
                 intent.state = IntentState::New;
-                intent.sent_at = None;
+                // This try did nothing; an earlier one may have arrived.
+                intent.sent_at = sent_before;
                 intent.reason = reason;
             }
         }

@@ -35,6 +35,9 @@ pub struct Config {
     /// How systems reach `serve`; without it no webhooks are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<WebhooksConfig>,
+    /// Who is told when a hub that keeps running needs a person.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub alerts: AlertsConfig,
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionConfig>,
 }
@@ -44,6 +47,67 @@ pub struct Config {
 pub struct WebhooksConfig {
     /// The address of `serve` as the systems see it, before `/webhooks`.
     pub url: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AlertsConfig {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<AlertHookConfig>,
+}
+
+impl AlertsConfig {
+    /// Where all that it keeps from others is read from.
+    pub fn secrets_mut(&mut self) -> Vec<&mut SecretSource> {
+        let mut all = Vec::new();
+        if let Some(mail) = &mut self.mail {
+            all.extend(&mut mail.password);
+        }
+        if let Some(webhook) = &mut self.webhook {
+            if let AddressSource::Secret(source) = &mut webhook.url {
+                all.push(source);
+            }
+            all.extend(&mut webhook.secret);
+        }
+        all
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MailConfig {
+    /// `smtps://host:465`, or `smtp://host:587` for STARTTLS.
+    pub server: String,
+    pub from: String,
+    pub to: Vec<String>,
+    /// With both the hub says who it is; with neither it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretSource>,
+    /// A PEM file with one more certificate authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AlertHookConfig {
+    /// The address; it may be a secret itself.
+    pub url: AddressSource,
+    /// Signs what is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretSource>,
+}
+
+/// An address as it is, or where it is read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AddressSource {
+    Open(String),
+    Secret(SecretSource),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

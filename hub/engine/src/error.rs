@@ -3,6 +3,8 @@
 
 use concord_core::ports::StoreError;
 
+use crate::brake::Brake;
+
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(transparent)]
@@ -13,6 +15,8 @@ pub enum EngineError {
     NoSuch(String),
     #[error("{0}")]
     Refused(String),
+    #[error("all writes are stopped {}. `concord writes resume` lets them go on", .0.words())]
+    WritesStopped(Brake),
     #[error("the run was ended before it was through; the next one goes on from there")]
     Ended,
     #[error(

@@ -5,12 +5,14 @@
 //! story of one sync.  Nothing here knows SQL, HTTP or WASM, and nothing sleeps
 //! but through the Clock.
 
+pub mod alerts;
 mod among;
 mod answers;
 pub mod approve;
 mod around;
 mod backoff;
 mod before;
+pub mod brake;
 pub mod clock;
 pub mod compact;
 pub mod config;

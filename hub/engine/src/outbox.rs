@@ -13,7 +13,7 @@ use concord_core::record::{Action, Op, Outcome};
 use concord_core::state::{
     Entity, EntityState, Intent, IntentAction, IntentState, Link, LinkState,
 };
-use concord_core::{Changeset, EntityId, Fault, FieldName};
+use concord_core::{Changeset, EntityId, Fault, FieldName, Timestamp};
 use concord_sync::scene::{Held, Scene};
 use concord_sync::{confirm, emit, undo};
 
@@ -53,6 +53,8 @@ impl std::ops::AddAssign for Sent {
 /// An intent that is on its way, with everything that it touches.
 pub(crate) struct Job {
     pub intent: Intent,
+    /// When it left in an earlier try whose answer is missing.
+    pub sent_before: Option<Timestamp>,
     pub entity: Entity,
     pub link: Option<Link>,
     pub held: Held,
@@ -205,6 +207,7 @@ impl Sender<'_> {
                 intent.base_version.clone_from(&link.version);
             }
             let now = lane.hub.clock.now();
+            let sent_before = intent.sent_at;
             intent.state = IntentState::Sent;
             intent.sent_at = Some(now);
             intent.deadline = Some(now.plus(lane.hub.options.request_timeout));
@@ -213,6 +216,7 @@ impl Sender<'_> {
             out.intents.push(intent.clone());
             jobs.push(Job {
                 intent,
+                sent_before,
                 entity,
                 link,
                 held,
@@ -274,6 +278,12 @@ impl Sender<'_> {
             // another hub has taken over.
             let hub = self.lane.hub;
             hub.lease_for(hub.options.request_timeout).await?;
+            if let Err(stopped) = hub.may_write().await {
+                batches.push(batch);
+                self.put_back(batches.into_iter().flatten().collect())
+                    .await?;
+                return Err(stopped.into());
+            }
             let started = hub.clock.now();
             match connector.push(self.lane.name(), &ops).await {
                 Ok(outcomes) => self.take_outcomes(batch, outcomes, started).await?,
@@ -330,7 +340,8 @@ impl Sender<'_> {
         let mut out = Changeset::durable();
         out.intents.extend(jobs.into_iter().map(|mut job| {
             job.intent.state = IntentState::New;
-            job.intent.sent_at = None;
+            // An earlier try may have arrived, whatever becomes of this one.
+            job.intent.sent_at = job.sent_before;
             job.intent
         }));
         Ok(self.lane.hub.store.commit(&out).await?)

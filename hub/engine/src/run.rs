@@ -1,78 +1,23 @@
 //! The story of one sync.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod report;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use concord_core::RunId;
-use concord_sync::approve::FirstContact;
-use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
-use crate::guard::{Granted, Guarded, Watchman};
+use crate::guard::{Granted, Watchman};
 use crate::hub::{Connection, Hub, Stream};
 use crate::lane::Lane;
 use crate::matcher::Matched;
-use crate::outbox::Sent;
-use crate::page::PageCounts;
 use crate::progress::Progress;
 use crate::pull::Stopped;
 use crate::webhooks::Hinted;
 
-/// What an operator asks a run to do.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Request {
-    /// Only this connection is read and written; the others keep their debts.
-    pub connection: Option<String>,
-    /// Approve the first plan of the connections that wait for it.
-    pub approve: bool,
-    pub first_contact: FirstContact,
-    /// Read everything, whatever changed.
-    pub full: bool,
-    /// Read and match, and write nothing.
-    pub read_only: bool,
-    /// Read only what webhooks named, and no connection besides theirs.
-    pub only_hinted: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct StreamReport {
-    pub read: PageCounts,
-    pub sent: Sent,
-    /// Why the stream's part of the run ended early.
-    pub stopped: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    pub run: i64,
-    /// By `connection/stream`.
-    pub streams: BTreeMap<String, StreamReport>,
-    /// What webhooks led to, by connection.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub hinted: BTreeMap<String, Hinted>,
-    pub matched: BTreeMap<String, Matched>,
-    pub approved: Vec<String>,
-    /// Connections whose first plan waits for approval.
-    pub waits_for_approval: Vec<String>,
-    /// Connections that a guard kept from being written to.
-    pub guarded: Vec<Guarded>,
-    /// Writes whose outcome is not known yet.
-    pub open: u64,
-}
-
-impl Report {
-    pub fn writes(&self) -> u64 {
-        self.streams
-            .values()
-            .map(|s| s.sent.created + s.sent.updated + s.sent.deleted)
-            .sum()
-    }
-
-    pub fn failed(&self) -> bool {
-        self.streams.values().any(|stream| stream.stopped.is_some())
-    }
-}
+pub use self::report::{Gap, Report, Request, StreamReport};
 
 /// Emitting and sending settle after a few turns; a bound keeps a fight from
 /// turning one run into an endless one.
@@ -121,6 +66,7 @@ impl Hub {
         let run = row.id;
         let mut report = Report {
             run: run.0,
+            resumed: request.resumed.clone(),
             ..Report::default()
         };
         self.note_mappings().await?;
@@ -212,6 +158,7 @@ impl Hub {
         report: &mut Report,
     ) -> Result<(), EngineError> {
         let entry = report.streams.entry(lane.to_string()).or_default();
+        let started = self.clock.monotonic();
         let mut hinted = Hinted::default();
         // A write in doubt is settled first: its record cannot be believed
         // before.
@@ -227,7 +174,9 @@ impl Hub {
             }
             Ok(())
         };
-        note(result.await, lane, entry)?;
+        let result = result.await;
+        entry.took(self.clock.monotonic().saturating_sub(started));
+        note(result, lane, entry)?;
         if hinted != Hinted::default() {
             let name = lane.connection.row.name.clone();
             *report.hinted.entry(name).or_default() += hinted;
@@ -257,9 +206,33 @@ impl Hub {
         let store = self.store.as_ref();
         let granted = Granted::load(store, request.approve, only, &report.approved).await?;
         let mut watchman = Watchman::new(granted);
+        match self.write_turns(request, run, report, &mut watchman).await {
+            Err(EngineError::WritesStopped(brake)) => report.writes_stopped = Some(brake),
+            written => written?,
+        }
+        self.keep_guarded(&watchman.guarded).await?;
+        report.guarded = watchman.guarded;
+        let filter = concord_core::ports::IntentFilter {
+            open_only: true,
+            limit: 100_000,
+            ..Default::default()
+        };
+        report.open = self.store.intents(&filter).await?.len() as u64;
+        Ok(())
+    }
+
+    /// Plans and sends until nothing moves any more.
+    async fn write_turns(
+        &self,
+        request: &Request,
+        run: RunId,
+        report: &mut Report,
+        watchman: &mut Watchman,
+    ) -> Result<(), EngineError> {
         let mut turns = 0;
         loop {
-            self.guard(&mut watchman).await?;
+            self.may_write().await?;
+            self.guard(watchman).await?;
             let made = self.emit(run, &watchman.stopped).await?;
             let (sent, elsewhere) = self.send_turn(request, run, report).await?;
             let moved = sent || made > 0;
@@ -271,18 +244,9 @@ impl Hub {
             turns += 1;
             let lanes = self.lanes(request, run);
             if turns >= TURNS || (!moved && !self.wait_for_more(lanes, report).await?) {
-                break;
+                return Ok(());
             }
         }
-        self.keep_guarded(&watchman.guarded).await?;
-        report.guarded = watchman.guarded;
-        let filter = concord_core::ports::IntentFilter {
-            open_only: true,
-            limit: 100_000,
-            ..Default::default()
-        };
-        report.open = self.store.intents(&filter).await?.len() as u64;
-        Ok(())
     }
 
     /// Sends what was written down and finds out what became of it, without
@@ -329,12 +293,15 @@ impl Hub {
                 continue;
             }
             let before = (entry.read, entry.sent);
+            let started = self.clock.monotonic();
             let result = async {
                 lane.send(&mut entry.read, &mut entry.sent).await?;
                 lane.settle_doubts(&mut entry.sent).await?;
                 lane.reread(&mut entry.read).await
             };
-            note(result.await, lane, entry)?;
+            let result = result.await;
+            entry.took(self.clock.monotonic().saturating_sub(started));
+            note(result, lane, entry)?;
             moved |= before != (entry.read, entry.sent);
         }
         Ok((moved, elsewhere))

@@ -155,6 +155,7 @@ impl Hub {
                     .into(),
             ));
         }
+        self.may_write().await?;
         self.with_lease(async |hub| {
             let mut carried = Carried::default();
             let run = hub.begin_run().await?;

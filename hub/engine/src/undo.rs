@@ -26,6 +26,7 @@ const PAGE: u32 = 500;
 impl Hub {
     /// Takes back what a run wrote.
     pub async fn undo(&mut self, number: i64) -> Result<Carried, EngineError> {
+        self.may_write().await?;
         let undone = RunId(number);
         if number > 0 {
             self.refuse_compacted(undone).await?;

@@ -115,7 +115,7 @@ pub struct Account {
     pub url: String,
     twin: Arc<Mutex<Box<dyn Twin>>>,
     spoil: Arc<Mutex<Option<Spoil>>>,
-    clock: SystemClock,
+    clock: Arc<dyn Clock>,
     running: Running,
 }
 
@@ -137,6 +137,19 @@ impl Account {
         events: &Arc<Events>,
         guard: Option<Guard>,
     ) -> Self {
+        let clock = Arc::new(SystemClock::new());
+        Self::on(runtime, twin, latency, events, guard, clock)
+    }
+
+    /// On a clock of the test's own.
+    pub fn on(
+        runtime: &Runtime,
+        twin: Box<dyn Twin>,
+        latency: Duration,
+        events: &Arc<Events>,
+        guard: Option<Guard>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let twin = Arc::new(Mutex::new(twin));
         let spoil = Arc::default();
         let watched = Watched {
@@ -150,15 +163,14 @@ impl Account {
             webhooks: Some(Arc::new(LoopbackHttp::new(Tls::new(&[]).unwrap()))),
             ..ServeOptions::default()
         };
-        let clock = Arc::new(SystemClock::new());
         let running = runtime
-            .block_on(serve(Box::new(watched), options, clock))
+            .block_on(serve(Box::new(watched), options, Arc::clone(&clock)))
             .unwrap();
         let account = Self {
             url: format!("http://{}", running.http),
             twin,
             spoil,
-            clock: SystemClock::new(),
+            clock,
             running,
         };
         account.act("limits", &json!({"on": false}));

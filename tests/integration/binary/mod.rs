@@ -1,7 +1,10 @@
 //! The program as a user runs it, against twins on loopback.
 
 pub mod account;
+mod alerts;
 mod bad_input;
+mod brake;
+mod doctor;
 pub mod kill;
 mod moving;
 pub mod office;

@@ -1,18 +1,20 @@
 //! Writes in flight, lossy systems, bad records: what a naive engine gets
 //! wrong (P4, P5, P8, P9, P10).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::{Clock, Store};
+use concord_core::ports::{Clock, IntentFilter, Store};
 use concord_core::state::{Hold, Intent, IntentAction, IntentState};
 use concord_core::{
     Changeset, ConnectionId, EntityId, Fault, Fields, IntentId, RemoteId, RunId, Timestamp,
 };
 use concord_engine::config::Direction;
+use concord_engine::run::Request;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::world::Behaviour;
+use crate::world::{Behaviour, Death, Faulty, HONEST};
 
 pub(super) fn upper(field: &str, value: &Value) -> Value {
     match value.as_str() {
@@ -317,4 +319,61 @@ async fn what_is_to_be_sent_once_more_is_not_when_it_is_held_meanwhile() {
         open.is_empty(),
         "the doubt is settled by reading: {open:#?}"
     );
+}
+
+#[tokio::test]
+async fn a_create_that_may_have_arrived_stays_so_when_its_next_try_is_put_off() {
+    let by_key = HONEST.replace("{ unique-field = \"mail\" }", "\"key\"");
+    let behaviour = Behaviour {
+        caps: Box::leak(by_key.into_boxed_str()),
+        ..Behaviour::default()
+    };
+    let mut put_off = 0;
+    for n in 1..40 {
+        let systems = [("a", Behaviour::default()), ("b", behaviour.clone())];
+        let world = World::with(systems);
+        world.approve().await;
+        let (a, b) = (world.system("a"), world.system("b"));
+        let ann = a.add(json!({"mail": "ann@example.com", "first": "Ann", "last": "Lee"}));
+        // The record is made, the hub dies before it knows, and the index does not
+        // show it.
+        b.lag(true);
+        let faulty = Faulty::new(world.store().await, Death::Before(n));
+        if let Ok(mut hub) = world.hub_on(Arc::new(faulty)).await {
+            let _ = hub.sync(&Request::default()).await;
+        }
+        if b.ids().is_empty() {
+            continue;
+        }
+        let later = world.clock.now().plus(Duration::from_secs(3 * 3600));
+        b.fail_next(Fault::RateLimited {
+            until: Some(later),
+            message: "too many".into(),
+        });
+        world.clock.advance(Duration::from_secs(1200));
+        world.sync().await;
+        let open = IntentFilter {
+            open_only: true,
+            limit: 10,
+            ..IntentFilter::default()
+        };
+        let open = world.store().await.intents(&open).await.unwrap();
+        put_off += open.len();
+        // What is wanted by then is something else.
+        a.edit(&ann, json!({"title": "Head of Sales"}));
+        for _ in 0..4 {
+            world.clock.advance(Duration::from_secs(3 * 3600));
+            world.sync().await;
+        }
+        b.lag(false);
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(600));
+            world.sync().await;
+        }
+        assert_eq!(b.ids().len(), 1, "it was made twice: {open:#?}");
+        let made = b.ids().remove(0);
+        assert_eq!(b.value(&made, "title"), "Head of Sales");
+        is_quiet(&world).await;
+    }
+    assert!(put_off > 0, "nothing was ever put off");
 }

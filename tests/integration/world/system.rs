@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use concord_core::manifest::Stream as Caps;
+use concord_core::manifest::{CreateSafe, Stream as Caps};
 use concord_core::ports::{Clock, Connector};
 use concord_core::record::{
     Absence, Action, Applied, Change, Description, Op, Outcome, Page, PullMode, RemoteRecord,
@@ -71,6 +71,8 @@ struct Row {
 #[derive(Default)]
 struct State {
     rows: BTreeMap<String, Row>,
+    /// What was made under which key, where it takes keys.
+    made: BTreeMap<String, String>,
     /// Rises with every change of any row.
     clock: u64,
     next: u64,
@@ -353,6 +355,16 @@ impl System {
             return Outcome::Failed(Fault::invalid(name, "this value is not allowed"));
         }
         let id = match &op.action {
+            Action::Create if self.caps().create_safe == Some(CreateSafe::Key) => {
+                // The same key again makes nothing new.
+                if let Some(id) = state.made.get(&op.intent) {
+                    return self.applied(&id.clone(), state);
+                }
+                state.next += 1;
+                let id = format!("{}-{}", self.name, state.next);
+                state.made.insert(op.intent.clone(), id.clone());
+                id
+            }
             Action::Create => {
                 let unique = op.fields.get("mail").filter(|mail| !mail.is_null());
                 let twice = state.rows.values().any(|row| {
@@ -385,7 +397,11 @@ impl System {
             Action::Delete(id) => return self.erase(state, id, op.base_version.as_ref()),
         };
         self.put(state, &id, &op.fields);
-        let record = self.record(&id, &state.rows[&id]);
+        self.applied(&id, state)
+    }
+
+    fn applied(&self, id: &str, state: &State) -> Outcome {
+        let record = self.record(id, &state.rows[id]);
         Outcome::Applied(Applied {
             id: record.id.clone(),
             version: record.version.clone(),

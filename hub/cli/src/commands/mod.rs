@@ -1,11 +1,13 @@
 //! One command a file.  Each parses its own arguments and prints one document.
 
+pub mod alerts;
 pub mod apply;
 pub mod backup;
 mod carry;
 pub mod conflicts;
 pub mod connection;
 pub mod db;
+pub mod doctor;
 pub mod exclude;
 pub mod export;
 pub mod holds;
@@ -20,6 +22,7 @@ pub mod policy;
 pub mod refusals;
 pub mod replay;
 pub mod restore;
+pub mod runs;
 pub mod schedule;
 pub mod secrets;
 pub mod serve;
@@ -30,3 +33,4 @@ pub mod undo;
 pub mod verify;
 pub mod webhooks;
 pub mod why;
+pub mod writes;

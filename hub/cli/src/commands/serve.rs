@@ -12,29 +12,33 @@ use concord_core::Timestamp;
 use concord_core::ports::{Rng as _, StoreError};
 use concord_core::webhook::DeliveryStore as _;
 use concord_engine::clock::SystemRng;
-use concord_engine::run::{Report, Request};
+use concord_engine::run::{Gap, Report, Request};
 use concord_engine::schedule::{Schedule, ScheduleConfig};
-use concord_engine::{Hub, history};
+use concord_engine::{Hub, alerts, history};
 use concord_store::SqlStore;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use self::front::Front;
-use super::sync;
+use super::{sync, writes};
 use crate::exit::Ending;
 use crate::interrupt::told;
 use crate::invocation::Invocation;
 use crate::output::count;
+use crate::wire::alerts::messengers;
 use crate::wire::config;
 use crate::wire::hub::held;
 use crate::wire::right::Right;
-use crate::wire::wishes::Wishes;
+use crate::wire::wishes::{Pause, Wishes};
 
 /// How soon a wish, or a schedule that was applied meanwhile, is noticed.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// When webhooks are looked at again that could not be worked off.
 const HINTS_AGAIN: Duration = Duration::from_secs(30);
+
+/// What begins later than this was kept from beginning.
+pub(super) const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// The waits after runs that failed as a whole.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -67,7 +71,8 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.writing().await?;
     // A schedule that cannot be followed ends it at once, and not in the night.
     let config = config::stored(store.as_ref()).await?;
-    Schedule::new(&config.schedule, cli.clock.now())?;
+    let schedule = Schedule::new(&config.schedule, cli.clock.now())?;
+    let began = history::last_began(store.as_ref()).await?;
     if !cli.global.quiet {
         eprintln!("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
     }
@@ -88,6 +93,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         store,
         claim: Duration::from_secs(arguments.lease),
         failures: 0,
+        gap: overdue(&schedule, began, cli.clock.now()),
         arrived,
         front,
         hints_from: Timestamp::ZERO,
@@ -105,6 +111,8 @@ struct Server<'a> {
     claim: Duration,
     /// Runs in a row that failed as a whole.
     failures: u32,
+    /// Since when nothing could run, for the history.
+    gap: Option<Gap>,
     /// Told when webhooks were kept here.
     arrived: Arc<Notify>,
     front: Option<Front>,
@@ -155,7 +163,14 @@ impl Server<'_> {
         loop {
             let now = clock.now();
             match self.look(now).await {
-                Ok(Look::Paused) => known = None,
+                Ok(Look::Paused(pause)) => {
+                    known = None;
+                    self.gap.get_or_insert_with(|| Gap {
+                        since: pause.since,
+                        tries: 0,
+                        reason: format!("paused {}", pause.reason).trim_end().to_owned(),
+                    });
+                }
                 Ok(Look::Hurry) => return Due::Sync,
                 Ok(Look::Hinted) => return Due::Hinted,
                 Ok(Look::Schedule(basis)) => {
@@ -190,8 +205,8 @@ impl Server<'_> {
             front.refresh(self.cli, &self.store).await?;
         }
         let wishes = Wishes::read(self.store.as_ref()).await?;
-        if wishes.paused.is_some() {
-            return Ok(Look::Paused);
+        if let Some(pause) = wishes.paused {
+            return Ok(Look::Paused(pause));
         }
         let began = history::last_began(self.store.as_ref()).await?;
         // A sync that began since then has fulfilled it.
@@ -214,8 +229,11 @@ impl Server<'_> {
         }
         match self.once(only_hinted).await {
             Ok(Some((hub, report))) => {
+                self.gap = None;
                 if !only_hinted {
                     self.failures = 0;
+                    // A run for webhooks looks at some connections and not at all.
+                    self.alert(&hub, &report).await;
                 }
                 if let Err(error) = self.tell(&hub, &report) {
                     tracing::warn!("{error:#}");
@@ -231,11 +249,22 @@ impl Server<'_> {
                 }
                 _ => {
                     self.failures += 1;
-                    tracing::error!("a sync failed, and is tried again: {error:#}");
+                    self.failed(&error);
                 }
             },
         }
         false
+    }
+
+    fn failed(&mut self, error: &anyhow::Error) {
+        tracing::error!("a sync failed, and is tried again: {error:#}");
+        let gap = self.gap.get_or_insert_with(|| Gap {
+            since: self.cli.clock.now(),
+            tries: 0,
+            reason: String::new(),
+        });
+        gap.tries += 1;
+        gap.reason = format!("{error:#}");
     }
 
     async fn once(&self, only_hinted: bool) -> Result<Option<(Hub, Report)>> {
@@ -243,6 +272,7 @@ impl Server<'_> {
         let place = &cli.global.db;
         let request = Request {
             only_hinted,
+            resumed: self.gap.clone(),
             ..Request::default()
         };
         let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
@@ -253,6 +283,20 @@ impl Server<'_> {
         Ok(done)
     }
 
+    async fn alert(&self, hub: &Hub, report: &Report) {
+        let store = self.store.as_ref();
+        let found = alerts::troubles(hub, report);
+        let told = async {
+            let config = config::stored(store).await?;
+            let messengers = messengers(&config.alerts)?;
+            let now = self.cli.clock.now();
+            anyhow::Ok(alerts::tell(store, found, now, &messengers).await?)
+        };
+        if let Err(error) = told.await {
+            tracing::error!("no alert: {error:#}");
+        }
+    }
+
     fn tell(&self, hub: &Hub, report: &Report) -> Result<()> {
         let mut document = json!(report);
         document["writes"] = json!(report.writes());
@@ -261,8 +305,19 @@ impl Server<'_> {
     }
 }
 
+/// What was due before this hub began, and did not happen.
+fn overdue(schedule: &Schedule, began: Option<Timestamp>, now: Timestamp) -> Option<Gap> {
+    let began = began?;
+    let since = schedule.next(Some(began), began, 0)?;
+    (since.plus(LATE) < now).then(|| Gap {
+        since,
+        tries: 0,
+        reason: "no hub was running".to_owned(),
+    })
+}
+
 enum Look {
-    Paused,
+    Paused(Pause),
     Hurry,
     Hinted,
     Schedule(Basis),
@@ -310,7 +365,9 @@ fn words(hub: &Hub, report: &Report) -> String {
         .guarded
         .iter()
         .map(|guarded| format!("{} waits for approval", guarded.connection));
-    for trouble in stopped.chain(held).chain(guarded) {
+    let brake = report.writes_stopped.as_ref();
+    let brake = brake.map(|brake| writes::words(Some(brake)));
+    for trouble in stopped.chain(held).chain(guarded).chain(brake) {
         text += "; ";
         text += &trouble;
     }

@@ -6,11 +6,13 @@ use concord_core::StreamName;
 use concord_core::ports::{Counts, IntentFilter, StoreError};
 use concord_core::state::{Hold, Intent, LinkState, Quarantined, RunRow, StreamState, Waiting};
 use concord_engine::Hub;
+use concord_engine::brake::{Brake, brake};
 use concord_engine::hub::Connection;
 use serde::Serialize;
 
 use super::connection::rows;
 use super::refusals::{Refusal, refused};
+use super::writes;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::{count, section};
@@ -67,6 +69,8 @@ struct Status {
     /// Who has the right to write now.
     running: Option<String>,
     last_run: Option<RunRow>,
+    /// An operator stopped all writes.
+    writes_stopped: Option<Brake>,
     /// What was refused in the last run.
     refused: Vec<Refusal>,
     holds: Vec<Hold>,
@@ -98,6 +102,7 @@ pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
             .filter(|holder| holder.until > now)
             .map(|holder| holder.owner),
         last_run,
+        writes_stopped: brake(store).await?,
         refused,
         holds: store.all_holds(SHOWN).await?,
         reviews: store.reviews(true, 100_000).await?.len(),
@@ -165,6 +170,9 @@ fn words(status: &Status, hub: &Hub) -> String {
         Some(owner) => format!("running now: {owner}\n\n"),
         None => String::new(),
     };
+    if let Some(brake) = &status.writes_stopped {
+        text += &format!("{}\n\n", writes::words(Some(brake)));
+    }
     if status.connections.is_empty() {
         text += "there are no connections: `concord apply -f FILE` or `concord connection add`\n";
     }

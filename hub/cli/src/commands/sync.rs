@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::plan;
 use super::refusals::{Refusal, refused};
+use super::writes;
 use crate::exit::Ending;
 use crate::interrupt::until_told;
 use crate::invocation::Invocation;
@@ -187,6 +188,7 @@ async fn with_right(
         full: arguments.full,
         read_only: arguments.dry_run,
         only_hinted: false,
+        resumed: None,
     };
     let record = arguments.record.as_deref();
     let done = once_recorded(cli, store, right, &request, record).await?;
@@ -218,7 +220,11 @@ async fn with_right(
     cli.output.show(&account.document(), |_| account.words())?;
     let guarded = !account.report.guarded.is_empty();
     Ok(
-        if account.report.failed() || guarded || !account.held.is_empty() {
+        if account.report.failed()
+            || guarded
+            || account.report.writes_stopped.is_some()
+            || !account.held.is_empty()
+        {
             Ending::PartlyStopped
         } else {
             Ending::Fine
@@ -353,6 +359,9 @@ impl Account {
             text += &format!("\n{}", plan::words(plan, SHOWN));
         }
         text += &plan::guarded(&report.guarded);
+        if let Some(brake) = &report.writes_stopped {
+            text += &format!("\n{}\n", writes::words(Some(brake)));
+        }
         if !report.waits_for_approval.is_empty() {
             text += &format!(
                 "\nThe first plan of {} waits: `concord plan` shows it, `concord sync --approve` writes it\n",

@@ -11,6 +11,7 @@ use concord_engine::config::{Config, ConnectionConfig};
 use concord_engine::schedule::Schedule;
 use serde::Serialize;
 
+use super::alerts;
 use super::blueprint;
 use super::config::{self, ConfigError};
 use super::hooks;
@@ -100,6 +101,7 @@ pub fn check(config: &Config, named: Option<&PathBuf>, now: Timestamp) -> Result
     {
         problems.add("webhooks.url", problem);
     }
+    alerts::check(&config.alerts, &mut problems);
     problems.or(())
 }
 
@@ -252,6 +254,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
         retention,
         schedule,
         webhooks,
+        alerts,
         connections: _,
     } = after;
     let differs = [
@@ -261,6 +264,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
         ("retention", before.retention != *retention),
         ("schedule", before.schedule != *schedule),
         ("webhooks", before.webhooks != *webhooks),
+        ("alerts", before.alerts != *alerts),
     ];
     differs
         .into_iter()

@@ -62,6 +62,14 @@ fn parse(text: &str) -> Result<Config, String> {
 fn anchor(config: &mut Config, folder: &Path) {
     let at = |path: &mut PathBuf| *path = folder.join(&path);
     config.plugins.iter_mut().for_each(at);
+    if let Some(mail) = &mut config.alerts.mail {
+        mail.ca.iter_mut().for_each(at);
+    }
+    for source in config.alerts.secrets_mut() {
+        if let SecretSource::File(path) = source {
+            at(path);
+        }
+    }
     for connection in config.connections.values_mut() {
         connection.network.ca.iter_mut().for_each(at);
         for source in connection.secrets.values_mut() {

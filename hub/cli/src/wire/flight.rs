@@ -1,5 +1,5 @@
-//! What stands between the hub and the world: nothing, a recorder, or a recording
-//! in place of the world.
+//! What stands between the hub and the world: nothing, a recorder, a recording in
+//! place of the world, or somebody who looks at the exchanges.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,12 @@ pub enum Flight {
     Live,
     Recorded(Arc<Recording>),
     Replayed(Arc<Replaying>),
+    Watched(Arc<dyn Lookout>),
+}
+
+/// Stands at the way out of every connection.
+pub trait Lookout: Send + Sync {
+    fn at(&self, connection: &str, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Arc<dyn Http>;
 }
 
 /// A recorder and what it is told of the connections.
@@ -67,7 +73,7 @@ fn taken(connected: &Mutex<Vec<Connected>>) -> Vec<Connected> {
 impl Flight {
     fn witness(&self) -> Option<Arc<dyn Witness>> {
         match self {
-            Flight::Live => None,
+            Flight::Live | Flight::Watched(_) => None,
             Flight::Recorded(recording) => Some(Arc::clone(&recording.recorder) as _),
             Flight::Replayed(replaying) => Some(Arc::clone(&replaying.player) as _),
         }
@@ -84,7 +90,7 @@ impl Flight {
     /// and what becomes of them is seen in what is recorded.
     pub(super) fn clock(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
         match self {
-            Flight::Live => clock,
+            Flight::Live | Flight::Watched(_) => clock,
             Flight::Recorded(recording) => {
                 Arc::new(RecordingClock::new(clock, Arc::clone(&recording.recorder)))
             }
@@ -103,6 +109,9 @@ impl Flight {
             config: runtime.config.clone(),
             held: None,
         });
+        if let Flight::Watched(lookout) = self {
+            runtime.http = lookout.at(&name, runtime.http, Arc::clone(&runtime.clock));
+        }
         if let Flight::Recorded(recording) = self {
             let recorder = &recording.recorder;
             let tokens = Arc::clone(&runtime.tokens);
@@ -129,7 +138,7 @@ impl Flight {
 
     fn note(&self, one: Connected) {
         let connected = match self {
-            Flight::Live => return,
+            Flight::Live | Flight::Watched(_) => return,
             Flight::Recorded(recording) => &recording.connected,
             Flight::Replayed(replaying) => &replaying.connected,
         };

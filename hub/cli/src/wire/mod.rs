@@ -1,9 +1,11 @@
 //! Puts the parts together: the configuration, the plugins and the database
 //! become a [`concord_engine::Hub`].
 
+pub mod alerts;
 pub mod apply;
 pub mod archive;
 pub mod blueprint;
+pub mod clocks;
 pub mod config;
 pub mod fixtures;
 pub mod flight;

@@ -172,6 +172,9 @@ impl Recorded {
     }
 }
 
+/// What a gzip member begins with (RFC 1952, 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A recording whose header was read.
 pub struct Opened {
     pub header: Header,
@@ -201,6 +204,9 @@ pub fn open(path: &Path, key: Option<&KeySource>) -> Result<Opened, RecordingErr
         Box::new(file)
     };
     // Whatever is packed otherwise, or not at all, is another file.
+    if !rest.fill_buf().map_err(unread)?.starts_with(&GZIP) {
+        return Err(TapeError::Foreign.into());
+    }
     let mut line = String::new();
     GzDecoder::new(&mut rest)
         .read_to_string(&mut line)

@@ -9,6 +9,7 @@ use concord_core::ports::Store as _;
 use concord_core::state::ConnectionRow;
 use concord_engine::config::{Config, GrantKind, SecretSource};
 use concord_engine::oauth::GRANT;
+use concord_store::SqlStore;
 use serde::Serialize;
 
 use crate::exit::Ending;
@@ -34,8 +35,9 @@ struct Found {
     idle_keys: Vec<String>,
 }
 
+/// One secret, and whether it can be read.
 #[derive(Serialize)]
-struct Looked {
+pub struct Looked {
     connection: String,
     secret: String,
     source: String,
@@ -45,16 +47,31 @@ struct Looked {
     problem: Option<String>,
 }
 
+impl Looked {
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+}
+
+/// Reads every secret.
+pub async fn look(cli: &Invocation, store: &SqlStore) -> Result<Vec<Looked>> {
+    all(store, &cli.vault(store).await?).await
+}
+
+async fn all(store: &SqlStore, vault: &Vault) -> Result<Vec<Looked>> {
+    let config = config::stored(store).await?;
+    let connections = store.connections().await?;
+    let mut secrets = wanted(&config, &connections, vault);
+    secrets.extend(sign_ins(&config, &connections, vault));
+    secrets.extend(unwanted(&config, &connections, vault));
+    Ok(secrets)
+}
+
 pub async fn run(cli: &Invocation) -> Result<Ending> {
     let store = cli.reading().await?;
-    let config = config::stored(store.as_ref()).await?;
-    let connections = store.connections().await?;
     let vault = cli.vault(&store).await?;
-    let mut secrets = wanted(&config, &connections, &vault);
-    secrets.extend(sign_ins(&config, &connections, &vault));
-    secrets.extend(unwanted(&config, &connections, &vault));
     let found = Found {
-        secrets,
+        secrets: all(&store, &vault).await?,
         idle_keys: idle_keys(&vault),
     };
     cli.output.show(&found, words)?;

@@ -1,6 +1,6 @@
 //! `concord secrets …`
 
-mod doctor;
+pub mod doctor;
 mod rotate;
 mod set;
 
