@@ -133,6 +133,51 @@ pub trait Quota: Send + Sync {
     fn observe(&self, class: &str, response: &HttpResponse);
 }
 
+/// What the hubs of one database take from a budget that they share: a day's
+/// calls, or places on a line of time.  It changes by compare-and-set and not
+/// behind the lease, and what a hub took and never used is lost with it, so hubs
+/// take a little at a time.
+#[async_trait]
+pub trait Allowances: Send + Sync {
+    /// Takes so many of a day's calls.  Gives how many of them are taken by now,
+    /// these among them; none where there are not so many left, and then nothing
+    /// is taken.
+    async fn take_of_day(&self, want: &DayWish<'_>) -> Result<Option<u64>, StoreError>;
+    /// Takes so much of the line of time as is needed, and gives where it begins:
+    /// not before `now`, and behind everybody else's.
+    async fn take_of_line(
+        &self,
+        budget: &str,
+        now: Timestamp,
+        span: Duration,
+    ) -> Result<Timestamp, StoreError>;
+    /// All budgets, in order of their names.
+    async fn allowances(&self) -> Result<Vec<Allowance>, StoreError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayWish<'a> {
+    pub budget: &'a str,
+    /// Days since 1970.
+    pub day: i64,
+    pub calls: u64,
+    /// So many were taken according to the vendor, which also knows of others.
+    pub at_least: u64,
+    pub limit: u64,
+}
+
+/// How far a budget is used up.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Allowance {
+    /// `connection/3` or `app/hubspot/…`, and the class behind a blank.
+    pub budget: String,
+    pub day: i64,
+    /// Calls taken of that day.
+    pub used: u64,
+    /// What the day had when they were taken.
+    pub limit: u64,
+}
+
 /// No credential can be had; the message says what the admin can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
