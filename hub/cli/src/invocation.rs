@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use concord_core::ports::{Clock, StoreError};
+use concord_core::ports::{Allowances, Clock, StoreError};
 use concord_core::secret::SecretStore;
 use concord_core::webhook::DeliveryStore;
 use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
 use concord_engine::hub::Options;
+use concord_engine::quota::Budgets;
 use concord_engine::sharing::Sharing;
 use concord_store::SqlStore;
 
@@ -29,6 +30,8 @@ pub struct Invocation {
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<Teller>,
     pub stages: Stages,
+    /// What is known of the vendors' allowances, from one run to the next.
+    pub budgets: Arc<Budgets>,
 }
 
 impl Invocation {
@@ -42,6 +45,7 @@ impl Invocation {
             clock,
             global,
             stages,
+            budgets: Arc::default(),
         }
     }
 
@@ -100,6 +104,8 @@ impl Invocation {
         wire::hub::build(Parts {
             secrets: Arc::clone(&store) as Arc<dyn SecretStore>,
             deliveries: Arc::clone(&store) as Arc<dyn DeliveryStore>,
+            allowances: Arc::clone(&store) as Arc<dyn Allowances>,
+            budgets: Arc::clone(&self.budgets),
             store,
             vault,
             clock: Arc::clone(&self.clock),

@@ -18,6 +18,10 @@ use crate::{
     StreamName, Timestamp,
 };
 
+mod quota;
+
+pub use quota::{Allowance, Allowances, Busy, DayWish, Permit, Quota, Urgency};
+
 /// Time.  The one real clock lives in `hub/engine`.
 #[async_trait]
 pub trait Clock: Send + Sync {
@@ -69,6 +73,9 @@ pub trait Connector: Send + Sync {
     async fn hints(&self, _delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
         Err(no_webhooks())
     }
+    /// Who waits for the calls from now on.  A connection's calls are made one
+    /// after another, so one word for all of them is enough.
+    fn hurry(&self, _urgency: Urgency) {}
 }
 
 fn no_webhooks() -> Fault {
@@ -122,60 +129,6 @@ pub enum HttpError {
 #[async_trait]
 pub trait Http: Send + Sync {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
-}
-
-/// One connection's allowance, per class of the manifest.
-#[async_trait]
-pub trait Quota: Send + Sync {
-    /// Waits until one request of this class may leave.
-    async fn take(&self, class: &str);
-    /// Looks at an answer: a wait that the system asks for holds the class back.
-    fn observe(&self, class: &str, response: &HttpResponse);
-}
-
-/// What the hubs of one database take from a budget that they share: a day's
-/// calls, or places on a line of time.  It changes by compare-and-set and not
-/// behind the lease, and what a hub took and never used is lost with it, so hubs
-/// take a little at a time.
-#[async_trait]
-pub trait Allowances: Send + Sync {
-    /// Takes so many of a day's calls.  Gives how many of them are taken by now,
-    /// these among them; none where there are not so many left, and then nothing
-    /// is taken.
-    async fn take_of_day(&self, want: &DayWish<'_>) -> Result<Option<u64>, StoreError>;
-    /// Takes so much of the line of time as is needed, and gives where it begins:
-    /// not before `now`, and behind everybody else's.
-    async fn take_of_line(
-        &self,
-        budget: &str,
-        now: Timestamp,
-        span: Duration,
-    ) -> Result<Timestamp, StoreError>;
-    /// All budgets, in order of their names.
-    async fn allowances(&self) -> Result<Vec<Allowance>, StoreError>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DayWish<'a> {
-    pub budget: &'a str,
-    /// Days since 1970.
-    pub day: i64,
-    pub calls: u64,
-    /// So many were taken according to the vendor, which also knows of others.
-    pub at_least: u64,
-    pub limit: u64,
-}
-
-/// How far a budget is used up.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Allowance {
-    /// `connection/3` or `app/hubspot/…`, and the class behind a blank.
-    pub budget: String,
-    pub day: i64,
-    /// Calls taken of that day.
-    pub used: u64,
-    /// What the day had when they were taken.
-    pub limit: u64,
 }
 
 /// No credential can be had; the message says what the admin can do.

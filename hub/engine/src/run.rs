@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use concord_core::RunId;
+use concord_core::ports::Urgency;
 use concord_sync::approve::FirstContact;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,18 @@ pub struct Request {
     pub read_only: bool,
     /// Read only what webhooks named, and no connection besides theirs.
     pub only_hinted: bool,
+    /// A person waits for it.
+    pub urgent: bool,
+}
+
+impl Request {
+    fn urgency(&self) -> Urgency {
+        match (self.urgent, self.only_hinted) {
+            (true, _) => Urgency::Person,
+            (false, true) => Urgency::Webhook,
+            (false, false) => Urgency::Incremental,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -213,6 +226,8 @@ impl Hub {
     ) -> Result<(), EngineError> {
         let entry = report.streams.entry(lane.to_string()).or_default();
         let mut hinted = Hinted::default();
+        let connector = lane.connection.connector.as_ref();
+        connector.hurry(request.urgency());
         // A write in doubt is settled first: its record cannot be believed
         // before.
         let result = async {
@@ -222,6 +237,8 @@ impl Hub {
                 lane.read_passed_over(&mut entry.read).await?;
                 if !request.only_hinted {
                     lane.pull(request.full, &mut entry.read).await?;
+                    // It may have read everything, for which nobody waits.
+                    connector.hurry(request.urgency());
                 }
                 lane.reread(&mut entry.read).await?;
             }
@@ -328,6 +345,7 @@ impl Hub {
             if entry.stopped.is_some() {
                 continue;
             }
+            lane.connection.connector.hurry(request.urgency());
             let before = (entry.read, entry.sent);
             let result = async {
                 lane.send(&mut entry.read, &mut entry.sent).await?;

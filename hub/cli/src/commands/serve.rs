@@ -115,6 +115,8 @@ struct Server<'a> {
 /// What is to be done now.
 enum Due {
     Sync,
+    /// A person asked for it.
+    Asked,
     /// Only what webhooks named.
     Hinted,
 }
@@ -156,7 +158,7 @@ impl Server<'_> {
             let now = clock.now();
             match self.look(now).await {
                 Ok(Look::Paused) => known = None,
-                Ok(Look::Hurry) => return Due::Sync,
+                Ok(Look::Hurry) => return Due::Asked,
                 Ok(Look::Hinted) => return Due::Hinted,
                 Ok(Look::Schedule(basis)) => {
                     if known.as_ref() != Some(&basis) {
@@ -212,7 +214,7 @@ impl Server<'_> {
             // Those of a connection that cannot run now wait for it.
             self.hints_from = self.cli.clock.now().plus(HINTS_AGAIN);
         }
-        match self.once(only_hinted).await {
+        match self.once(&due).await {
             Ok(Some((hub, report))) => {
                 if !only_hinted {
                     self.failures = 0;
@@ -238,11 +240,12 @@ impl Server<'_> {
         false
     }
 
-    async fn once(&self, only_hinted: bool) -> Result<Option<(Hub, Report)>> {
+    async fn once(&self, due: &Due) -> Result<Option<(Hub, Report)>> {
         let (cli, store) = (self.cli, &self.store);
         let place = &cli.global.db;
         let request = Request {
-            only_hinted,
+            only_hinted: matches!(due, Due::Hinted),
+            urgent: matches!(due, Due::Asked),
             ..Request::default()
         };
         let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;

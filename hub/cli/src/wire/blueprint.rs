@@ -254,8 +254,7 @@ fn quotas(
                 format!("no class '{}'; {hint}", own.class),
             );
         }
-        if own.requests.is_some() != own.per_ms.is_some() {
-            let what = "'requests' and 'per-ms' make a rate together; give both or none";
+        if let Some(what) = own.problem() {
             problems.add(format!("{place}.quotas"), what);
         }
     }
