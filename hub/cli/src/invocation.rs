@@ -122,6 +122,10 @@ impl Invocation {
     /// A hub that looks at what is known and asks no system.
     pub async fn records(&self) -> Result<Hub, WireError> {
         let store = self.reading().await?;
+        self.records_of(store).await
+    }
+
+    pub async fn records_of(&self, store: Arc<SqlStore>) -> Result<Hub, WireError> {
         self.hub(store, Reach::Records, String::new()).await
     }
 

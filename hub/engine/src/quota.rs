@@ -22,5 +22,5 @@ mod tests;
 mod told;
 mod wait;
 
-pub use connection::{Budgets, ConnectionQuota};
+pub use connection::{Budgets, ConnectionQuota, budget_of};
 pub(crate) use wait::retry_after;

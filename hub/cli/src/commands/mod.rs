@@ -1,5 +1,6 @@
 //! One command a file.  Each parses its own arguments and prints one document.
 
+pub mod allowances;
 pub mod apply;
 pub mod backup;
 mod carry;

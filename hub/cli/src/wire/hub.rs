@@ -279,8 +279,8 @@ impl Wiring {
                 config: values,
                 http,
                 quota: Arc::new(ConnectionQuota::new(
-                    &blueprint.quotas,
-                    &format!("connection/{}", row.id.0),
+                    &blueprint.manifest.quotas,
+                    &name_of(row),
                     &app_of(wish),
                     budgets,
                     &clock,
@@ -346,9 +346,14 @@ fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: Strin
     }
 }
 
+/// A connection as its allowances name it.
+pub fn name_of(row: &ConnectionRow) -> String {
+    format!("connection/{}", row.id.0)
+}
+
 /// The app whose budget a connection spends; those that sign in without one
 /// count as one per system.
-fn app_of(wish: &ConnectionConfig) -> String {
+pub fn app_of(wish: &ConnectionConfig) -> String {
     match &wish.oauth {
         Some(app) => format!("app/{}/{}", wish.connector, app.client_id),
         None => format!("app/{}", wish.connector),

@@ -36,6 +36,16 @@ impl Budgets {
     }
 }
 
+/// What an allowance is called in the database; `connection` and `app` are the
+/// names of its possible owners.
+pub fn budget_of(wish: &manifest::Quota, connection: &str, app: &str) -> String {
+    let owner = match wish.scope {
+        Scope::Connection => connection,
+        Scope::App => app,
+    };
+    format!("{owner} {}", wish.class)
+}
+
 pub struct ConnectionQuota {
     classes: BTreeMap<String, Arc<Class>>,
     /// Who waits for the requests now; an index of [`Urgency::ALL`].
@@ -53,11 +63,7 @@ impl ConnectionQuota {
         allowances: &Arc<dyn Allowances>,
     ) -> Self {
         let classes = quotas.iter().map(|wish| {
-            let owner = match wish.scope {
-                Scope::Connection => connection,
-                Scope::App => app,
-            };
-            let budget = format!("{owner} {}", wish.class);
+            let budget = budget_of(wish, connection, app);
             let class = budgets.class(budget, wish, |budget| {
                 Class::new(wish.clone(), budget, Arc::clone(clock), allowances)
             });

@@ -12,8 +12,6 @@ use concord_core::ports::{Allowances, Busy, DayWish};
 
 use super::told::Told;
 
-const MICROS: i64 = 86_400_000_000;
-
 pub(super) struct Day {
     allowances: Arc<dyn Allowances>,
     budget: String,
@@ -75,7 +73,7 @@ impl Day {
 
     /// Takes one call of today's.
     pub async fn take(&self, now: Timestamp) -> Result<(), Busy> {
-        let today = now.0.div_euclid(MICROS);
+        let today = now.day();
         let mut state = self.with(|state| {
             if state.day != today {
                 *state = State {
@@ -130,7 +128,7 @@ impl Day {
         }
         self.with(|kept| kept.is_over = true);
         Err(Busy {
-            until: Timestamp((today + 1).saturating_mul(MICROS)),
+            until: now.next_day(),
             why: format!("all {} calls of the day are used", state.limit),
         })
     }
