@@ -263,7 +263,10 @@ impl Pace {
         if self.wish.requests.is_some() || self.points.is_some() {
             return;
         }
-        if let Some(at_once) = &mut self.at_once {
+        // A request that was alone was not refused for the number at once.
+        if let Some(at_once) = &mut self.at_once
+            && self.under_way > 0
+        {
             at_once.cut(booked.left_at, now);
             return;
         }

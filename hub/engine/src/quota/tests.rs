@@ -165,6 +165,22 @@ fn a_rate_that_nobody_states_is_found() {
     });
 }
 
+/// One after another, so it is not their number at once that is too much.
+#[test]
+fn a_rate_is_found_where_only_a_number_at_once_is_stated() {
+    let rig = Rig::new(r#"[{"concurrency": 4}]"#);
+    rig.run(async {
+        for _ in 0..20 {
+            rig.call("", Urgency::Person, 200, &[], PLAIN).await;
+            rig.sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(rig.quota.rate(""), None);
+        rig.call("", Urgency::Person, 429, &[], PLAIN).await;
+        let rate = rig.quota.rate("").unwrap();
+        assert!(rate > 4.0 && rate < 6.0, "half of ten a second: {rate}");
+    });
+}
+
 #[test]
 fn points_are_evened_out_after_the_fact() {
     let text = r#"[{"cost": {"size": 100, "restore": 10, "usual": 10, "spent-at": "/spent"}}]"#;
