@@ -5,6 +5,7 @@
 
 mod contained;
 mod egress;
+mod hurry;
 mod loading;
 mod rig;
 mod secrets;

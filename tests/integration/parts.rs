@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use concord_core::ports::{HttpResponse, Quota};
+use concord_core::ports::{Busy, HttpResponse, Permit, Quota};
 
 /// A component that `cargo xtask plugins` has built.  It puts them beside the
 /// build, and test binaries lie two folders below that.
@@ -41,7 +41,11 @@ pub struct Unlimited;
 
 #[async_trait]
 impl Quota for Unlimited {
-    async fn take(&self, _class: &str) {}
+    async fn take(&self, _class: &str) -> Result<Box<dyn Permit>, Busy> {
+        Ok(Box::new(Self))
+    }
+}
 
-    fn observe(&self, _class: &str, _response: &HttpResponse) {}
+impl Permit for Unlimited {
+    fn answered(self: Box<Self>, _response: &HttpResponse) {}
 }

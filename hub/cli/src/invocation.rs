@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use concord_core::ports::{Clock, StoreError};
+use concord_core::ports::{Allowances, Clock, StoreError};
 use concord_core::secret::SecretStore;
 use concord_core::webhook::DeliveryStore;
 use concord_engine::Hub;
 use concord_engine::clock::SystemClock;
 use concord_engine::config::Config;
 use concord_engine::hub::Options;
+use concord_engine::quota::Budgets;
 use concord_engine::sharing::Sharing;
 use concord_store::SqlStore;
 
@@ -31,6 +32,8 @@ pub struct Invocation {
     pub stages: Stages,
     /// Who looks on at what the systems are asked.
     pub flight: Flight,
+    /// What is known of the vendors' allowances, from one run to the next.
+    pub budgets: Arc<Budgets>,
 }
 
 impl Invocation {
@@ -45,6 +48,7 @@ impl Invocation {
             global,
             stages,
             flight: Flight::default(),
+            budgets: Arc::default(),
         }
     }
 
@@ -104,6 +108,8 @@ impl Invocation {
         wire::hub::build(Parts {
             secrets: Arc::clone(&store) as Arc<dyn SecretStore>,
             deliveries: Arc::clone(&store) as Arc<dyn DeliveryStore>,
+            allowances: Arc::clone(&store) as Arc<dyn Allowances>,
+            budgets: Arc::clone(&self.budgets),
             store,
             vault,
             clock: Arc::clone(&self.clock),
@@ -120,6 +126,10 @@ impl Invocation {
     /// A hub that looks at what is known and asks no system.
     pub async fn records(&self) -> Result<Hub, WireError> {
         let store = self.reading().await?;
+        self.records_of(store).await
+    }
+
+    pub async fn records_of(&self, store: Arc<SqlStore>) -> Result<Hub, WireError> {
         self.hub(store, Reach::Records, String::new()).await
     }
 

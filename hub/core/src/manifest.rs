@@ -2,7 +2,7 @@
 //! account exists.  It travels inside the component as the custom section
 //! [`SECTION`], and the host reads it before it instantiates anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::StreamName;
 
 mod oauth;
+mod quota;
 mod webhooks;
 
 pub use oauth::{ClientAuth, OAuth, SignInValue, Told, filled};
+pub use quota::{BodySign, Cost, Quota, QuotaHeaders, ResetForm, Scope, Throttled};
 pub use webhooks::{Encoding, Proof, SentAt, Signed, Subscribe, Unit, Webhooks};
 
 /// Name of the custom section that carries the manifest's TOML text.
@@ -106,22 +108,6 @@ pub struct EgressWish {
     /// allowed as well.
     #[serde(default)]
     pub from_config: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Quota {
-    /// "" is the default class.
-    #[serde(default)]
-    pub class: String,
-    /// Requests in each span of `per-ms`; none means no known rate.
-    #[serde(default)]
-    pub requests: Option<u32>,
-    #[serde(default)]
-    pub per_ms: Option<u64>,
-    /// Requests under way at once.
-    #[serde(default)]
-    pub concurrency: Option<u32>,
 }
 
 /// How a create is kept from happening twice.
@@ -306,6 +292,16 @@ impl Manifest {
                 ));
             }
         }
+        let mut classes = BTreeSet::new();
+        for quota in &self.quotas {
+            let class = &quota.class;
+            if !classes.insert(class) {
+                return Some(format!("quota class '{class}' is declared twice"));
+            }
+            if let Some(problem) = quota.problem() {
+                return Some(format!("quota class '{class}': {problem}"));
+            }
+        }
         let keys: Vec<&str> = self.config.iter().map(|key| key.key.as_str()).collect();
         if let Some(oauth) = &self.oauth {
             if !self.auth.secrets().contains(&"token") {
@@ -389,6 +385,13 @@ mod tests {
             Manifest::parse(&newer),
             Err(ManifestError::Contract { .. })
         ));
+        let twice = "quotas = [{ class = \"a\" }, { class = \"a\" }]\n        [[streams]]";
+        let unpaced = "quotas = [{ class = \"a\", requests = 1 }]\n        [[streams]]";
+        for (quotas, part) in [(twice, "declared twice"), (unpaced, "'a': 'requests' and")] {
+            let text = MINIMAL.replace("[[streams]]", quotas);
+            let error = Manifest::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
         let careless = MINIMAL.replace("create-safe = { unique-field = \"email\" }", "");
         assert!(
             Manifest::parse(&careless)

@@ -18,6 +18,10 @@ use crate::{
     StreamName, Timestamp,
 };
 
+mod quota;
+
+pub use quota::{Allowance, Allowances, Busy, DayWish, Permit, Quota, Urgency};
+
 /// Time.  The one real clock lives in `hub/engine`.
 #[async_trait]
 pub trait Clock: Send + Sync {
@@ -69,6 +73,9 @@ pub trait Connector: Send + Sync {
     async fn hints(&self, _delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
         Err(no_webhooks())
     }
+    /// Who waits for the calls from now on.  A connection's calls are made one
+    /// after another, so one word for all of them is enough.
+    fn hurry(&self, _urgency: Urgency) {}
 }
 
 fn no_webhooks() -> Fault {
@@ -122,15 +129,6 @@ pub enum HttpError {
 #[async_trait]
 pub trait Http: Send + Sync {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
-}
-
-/// One connection's allowance, per class of the manifest.
-#[async_trait]
-pub trait Quota: Send + Sync {
-    /// Waits until one request of this class may leave.
-    async fn take(&self, class: &str);
-    /// Looks at an answer: a wait that the system asks for holds the class back.
-    fn observe(&self, class: &str, response: &HttpResponse);
 }
 
 /// No credential can be had; the message says what the admin can do.

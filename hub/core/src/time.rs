@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
+
 impl Timestamp {
     pub const ZERO: Timestamp = Timestamp(0);
 
@@ -38,6 +41,16 @@ impl Timestamp {
     pub fn since(self, earlier: Timestamp) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+
+    /// Days of UTC since 1970.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(DAY)
+    }
+
+    /// The midnight of UTC that comes next.
+    pub fn next_day(self) -> Self {
+        Self(self.day().saturating_add(1).saturating_mul(DAY))
     }
 
     /// Reads RFC 3339 text with any offset.
@@ -66,6 +79,15 @@ mod tests {
         let time = Timestamp::parse("2026-11-21T12:00:00+02:00").unwrap();
         assert_eq!(time.to_string(), "2026-11-21T10:00:00Z");
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        let noon = Timestamp::parse("1970-01-02T12:00:00Z").unwrap();
+        let midnight = Timestamp::parse("1970-01-03T00:00:00Z").unwrap();
+        assert_eq!((noon.day(), noon.next_day()), (1, midnight));
+        assert_eq!((midnight.day(), Timestamp(-1).day()), (2, -1));
+        assert_eq!(Timestamp(-1).next_day(), Timestamp::ZERO);
     }
 
     #[test]

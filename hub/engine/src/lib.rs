@@ -22,6 +22,7 @@ pub mod doubt;
 mod emitter;
 pub mod error;
 pub mod exclude;
+pub mod forecast;
 pub mod guard;
 pub mod history;
 pub mod holds;

@@ -6,6 +6,7 @@ mod windows;
 
 use std::collections::BTreeSet;
 
+use concord_core::ports::Urgency;
 use concord_core::record::{Page, PullMode, Selection};
 use concord_core::state::StreamState;
 use concord_core::{Absence, Change, Changeset, Fault, RemoteId, Timestamp};
@@ -156,6 +157,9 @@ impl Lane<'_> {
             window: place.window(),
         };
         let connector = &self.connection.connector;
+        if state.walking {
+            connector.hurry(Urgency::Backfill);
+        }
         let mut tries = 0;
         loop {
             tries += 1;

@@ -160,6 +160,8 @@ impl Hub {
         let entry = report.streams.entry(lane.to_string()).or_default();
         let started = self.clock.monotonic();
         let mut hinted = Hinted::default();
+        let connector = lane.connection.connector.as_ref();
+        connector.hurry(request.urgency());
         // A write in doubt is settled first: its record cannot be believed
         // before.
         let result = async {
@@ -169,6 +171,8 @@ impl Hub {
                 lane.read_passed_over(&mut entry.read).await?;
                 if !request.only_hinted {
                     lane.pull(request.full, &mut entry.read).await?;
+                    // It may have read everything, for which nobody waits.
+                    connector.hurry(request.urgency());
                 }
                 lane.reread(&mut entry.read).await?;
             }
@@ -292,6 +296,7 @@ impl Hub {
             if entry.stopped.is_some() {
                 continue;
             }
+            lane.connection.connector.hurry(request.urgency());
             let before = (entry.read, entry.sent);
             let started = self.clock.monotonic();
             let result = async {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concord_core::ports::Connector;
+use concord_core::ports::{Connector, Urgency};
 use concord_core::record::{
     Change, Description, Op, Outcome, Page, RemoteRecord, Selection, StreamInfo,
 };
@@ -109,5 +109,9 @@ impl Connector for Yielding {
     /// Reads only what is there already: nobody is asked.
     async fn hints(&self, delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
         self.inner.hints(delivery).await
+    }
+
+    fn hurry(&self, urgency: Urgency) {
+        self.inner.hurry(urgency);
     }
 }

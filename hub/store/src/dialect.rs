@@ -107,6 +107,11 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
         "webhooks that wait",
         include_str!("../migrations/0007_deliveries.sql"),
     ),
+    (
+        8,
+        "allowances that hubs share",
+        include_str!("../migrations/0008_allowances.sql"),
+    ),
 ];
 
 /// The version of the schema.

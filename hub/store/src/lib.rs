@@ -9,6 +9,7 @@
 //!
 //! sqlx is used in this crate and nowhere else.
 
+mod allowances;
 mod archive;
 mod cells;
 mod counts;

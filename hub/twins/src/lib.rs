@@ -13,6 +13,7 @@ mod guard;
 pub mod http;
 pub mod hubspot;
 pub mod mailchimp;
+pub mod metered;
 pub mod oauth;
 mod outbox;
 pub mod people;

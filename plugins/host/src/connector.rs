@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concord_core::ports::{Clock, Connector, Http, Quota, Tokens};
+use concord_core::ports::{Clock, Connector, Http, Quota, Tokens, Urgency};
 use concord_core::record::{Description, StreamInfo};
 use concord_core::webhook::{Delivery, Hint};
 use concord_core::{
@@ -293,5 +293,9 @@ impl Connector for WasmConnector {
 
     async fn hints(&self, delivery: &Delivery) -> Result<Vec<Hint>, Fault> {
         self.parsed(delivery).await
+    }
+
+    fn hurry(&self, urgency: Urgency) {
+        self.runtime.quota.hurry(urgency);
     }
 }

@@ -6,7 +6,7 @@
 
 use concord_core::Manifest;
 use concord_core::manifest::Auth;
-use concord_core::ports::{HttpError, HttpRequest, TokenError};
+use concord_core::ports::{Busy, HttpError, HttpRequest, TokenError};
 
 use crate::Runtime;
 use crate::bindings::imports::{HttpError as GuestError, Request, Response};
@@ -49,27 +49,45 @@ pub(crate) async fn send(
         timeout: runtime.limits.http_timeout,
         max_response_bytes: runtime.limits.response_bytes,
     };
-    runtime.quota.take(&class).await;
+    let permit = match runtime.quota.take(&class).await {
+        Ok(permit) => permit,
+        Err(busy) => return Ok(too_many(runtime, &busy)),
+    };
     // Asked for after the wait, which may outlast a token.
     sent.auth = runtime.tokens.header().await.map_err(no_token)?;
     let mut response = runtime.http.send(sent.clone()).await.map_err(for_guest)?;
-    runtime.quota.observe(&class, &response);
+    permit.answered(&response);
     // Nothing was done for a request that was not let in (RFC 9110 §15.5.2), so
     // any request may be sent once more.
     if response.status == 401
         && let Some(refused) = &sent.auth
         && let Some(other) = runtime.tokens.instead_of(refused).await.map_err(no_token)?
     {
-        runtime.quota.take(&class).await;
+        let permit = match runtime.quota.take(&class).await {
+            Ok(permit) => permit,
+            Err(busy) => return Ok(too_many(runtime, &busy)),
+        };
         sent.auth = Some(other);
         response = runtime.http.send(sent).await.map_err(for_guest)?;
-        runtime.quota.observe(&class, &response);
+        permit.answered(&response);
     }
     Ok(Response {
         status: response.status,
         headers: response.headers,
         body: response.body,
     })
+}
+
+/// What the system would answer, said before it is asked: a connector knows what
+/// a 429 means, and the engine waits for the moment that it names.
+fn too_many(runtime: &Runtime, busy: &Busy) -> Response {
+    let wait = busy.until.since(runtime.clock.now());
+    let seconds = wait.as_millis().div_ceil(1_000).max(1);
+    Response {
+        status: 429,
+        headers: vec![("retry-after".to_owned(), seconds.to_string())],
+        body: busy.to_string().into_bytes(),
+    }
 }
 
 fn no_token(error: TokenError) -> GuestError {

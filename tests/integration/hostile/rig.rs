@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use concord_core::ports::{Clock, Connector, Http, Secret, SecretHeader, TokenError, Tokens};
+use concord_core::ports::{
+    Clock, Connector, Http, Quota, Secret, SecretHeader, TokenError, Tokens,
+};
 use concord_core::record::PullMode;
 use concord_core::{Fault, Page, Selection, StreamName, Timestamp};
 use concord_host::{Host, HostOptions, Limits, Plugin, Runtime, WasmConnector};
@@ -32,6 +34,7 @@ pub fn guest_path() -> PathBuf {
 pub struct Connection {
     config: BTreeMap<String, String>,
     policy: EgressPolicy,
+    quota: Arc<dyn Quota>,
     pub limits: Limits,
 }
 
@@ -41,6 +44,7 @@ impl Connection {
         Self {
             config: BTreeMap::from([("misbehave".to_owned(), misbehave.to_owned())]),
             policy: EgressPolicy::default(),
+            quota: Arc::new(Unlimited),
             limits: Limits {
                 call_deadline: Duration::from_millis(200),
                 http_timeout: Duration::from_secs(5),
@@ -67,12 +71,17 @@ impl Connection {
         self
     }
 
+    pub fn quota(mut self, quota: Arc<dyn Quota>) -> Self {
+        self.quota = quota;
+        self
+    }
+
     pub fn connect(self) -> WasmConnector {
         GUEST.connect(Runtime {
             connection: "under-test".to_owned(),
             config: self.config,
             http: http(self.policy),
-            quota: Arc::new(Unlimited),
+            quota: self.quota,
             tokens: Arc::new(Canary),
             clock: Arc::new(Stopped),
             limits: self.limits,

@@ -1,6 +1,7 @@
 //! One command a file.  Each parses its own arguments and prints one document.
 
 pub mod alerts;
+pub mod allowances;
 pub mod apply;
 pub mod backup;
 mod carry;

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use concord_core::Timestamp;
 use concord_core::state::IntentAction;
+use concord_engine::forecast::Forecast;
 use concord_engine::guard::Guarded;
 use concord_engine::planner::{Plan, PlannedWrite, summary};
 use concord_engine::saved::Price;
 use serde_json::{Value, json};
 
+use super::allowances;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::{count, section, table, value};
@@ -37,7 +41,8 @@ pub struct Arguments {
 }
 
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
-    let hub = cli.records().await?;
+    let store = cli.reading().await?;
+    let hub = cli.records_of(Arc::clone(&store)).await?;
     let plan = hub.plan().await?;
     cli.watch.finish();
     if let Some(path) = &arguments.save {
@@ -48,10 +53,14 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     }
     let prices = hub.price(&plan.writes);
     let limit = if arguments.all { usize::MAX } else { SHOWN };
+    let now = cli.clock.now();
+    let forecasts = allowances::of_plan(&hub, &store, &prices, now).await?;
     let mut shown = document(&plan);
     shown["price"] = json!(prices);
-    cli.output
-        .show(&shown, |_| words(&plan, limit) + &priced(&prices))?;
+    shown["forecast"] = json!(forecasts);
+    cli.output.show(&shown, |_| {
+        words(&plan, limit) + &priced(&prices, &forecasts, now)
+    })?;
     Ok(ending(&plan))
 }
 
@@ -110,12 +119,18 @@ pub fn words(plan: &Plan, limit: usize) -> String {
 }
 
 /// What the plan costs.
-fn priced(prices: &BTreeMap<String, Price>) -> String {
+fn priced(
+    prices: &BTreeMap<String, Price>,
+    forecasts: &BTreeMap<String, Forecast>,
+    now: Timestamp,
+) -> String {
     let lines: Vec<String> = prices
         .iter()
         .map(|(name, price)| {
             let (writes, reads) = (count(price.writes, "call"), count(price.reads, "call"));
-            format!("{name}: {writes} to write, {reads} to read before or after")
+            let forecast = forecasts.get(name).map(|forecast| forecast.words(now));
+            let forecast = forecast.map_or_else(String::new, |words| format!("; {words}"));
+            format!("{name}: {writes} to write, {reads} to read before or after{forecast}")
         })
         .collect();
     section("Price, in calls of the connector:", &lines)

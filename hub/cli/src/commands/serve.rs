@@ -123,6 +123,8 @@ struct Server<'a> {
 /// What is to be done now.
 enum Due {
     Sync,
+    /// A person asked for it.
+    Asked,
     /// Only what webhooks named.
     Hinted,
 }
@@ -171,7 +173,7 @@ impl Server<'_> {
                         reason: format!("paused {}", pause.reason).trim_end().to_owned(),
                     });
                 }
-                Ok(Look::Hurry) => return Due::Sync,
+                Ok(Look::Hurry) => return Due::Asked,
                 Ok(Look::Hinted) => return Due::Hinted,
                 Ok(Look::Schedule(basis)) => {
                     if known.as_ref() != Some(&basis) {
@@ -227,7 +229,7 @@ impl Server<'_> {
             // Those of a connection that cannot run now wait for it.
             self.hints_from = self.cli.clock.now().plus(HINTS_AGAIN);
         }
-        match self.once(only_hinted).await {
+        match self.once(&due).await {
             Ok(Some((hub, report))) => {
                 self.gap = None;
                 if !only_hinted {
@@ -267,11 +269,12 @@ impl Server<'_> {
         gap.reason = format!("{error:#}");
     }
 
-    async fn once(&self, only_hinted: bool) -> Result<Option<(Hub, Report)>> {
+    async fn once(&self, due: &Due) -> Result<Option<(Hub, Report)>> {
         let (cli, store) = (self.cli, &self.store);
         let place = &cli.global.db;
         let request = Request {
-            only_hinted,
+            only_hinted: matches!(due, Due::Hinted),
+            urgent: matches!(due, Due::Asked),
             resumed: self.gap.clone(),
             ..Request::default()
         };

@@ -1,15 +1,18 @@
 //! `concord status`
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::Args;
-use concord_core::StreamName;
 use concord_core::ports::{Counts, IntentFilter, StoreError};
 use concord_core::state::{Hold, Intent, LinkState, Quarantined, RunRow, StreamState, Waiting};
+use concord_core::{StreamName, Timestamp};
 use concord_engine::Hub;
 use concord_engine::brake::{Brake, brake};
 use concord_engine::hub::Connection;
 use serde::Serialize;
 
+use super::allowances;
 use super::connection::rows;
 use super::refusals::{Refusal, refused};
 use super::writes;
@@ -66,6 +69,7 @@ pub struct Standing {
 struct Status {
     connections: Vec<Standing>,
     counts: Counts,
+    allowances: Vec<allowances::Standing>,
     /// Who has the right to write now.
     running: Option<String>,
     last_run: Option<RunRow>,
@@ -81,7 +85,8 @@ struct Status {
 }
 
 pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
-    let hub = cli.records().await?;
+    let sql = cli.reading().await?;
+    let hub = cli.records_of(Arc::clone(&sql)).await?;
     let store = hub.store.as_ref();
     let open = IntentFilter {
         open_only: true,
@@ -95,9 +100,11 @@ pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
         Some(run) => refused(&hub, run.id).await?,
         None => Vec::new(),
     };
+    let counts = store.counts().await?;
     let status = Status {
         connections: standings(&hub).await?,
-        counts: store.counts().await?,
+        allowances: allowances::standings(&hub, &sql, &counts, now).await?,
+        counts,
         running: holder
             .filter(|holder| holder.until > now)
             .map(|holder| holder.owner),
@@ -110,7 +117,8 @@ pub async fn run(cli: &Invocation, _: &Arguments) -> Result<Ending> {
         waiting: store.waiting(SHOWN).await?,
         open: store.intents(&open).await?,
     };
-    cli.output.show(&status, |status| words(status, &hub))?;
+    cli.output
+        .show(&status, |status| words(status, &hub, now))?;
     Ok(Ending::Fine)
 }
 
@@ -162,7 +170,7 @@ fn phase(connection: &Connection, states: &[StreamState]) -> Phase {
     }
 }
 
-fn words(status: &Status, hub: &Hub) -> String {
+fn words(status: &Status, hub: &Hub, now: Timestamp) -> String {
     let mut text = match &status.running {
         Some(owner) if owner.starts_with("moved to ") => {
             format!("all records were {owner}; nothing is synced from here any more\n\n")
@@ -210,6 +218,7 @@ fn words(status: &Status, hub: &Hub) -> String {
             .map_or_else(|| "not ended".to_owned(), |at| format!("ended {at}"));
         text += &format!("last run: {} started {}, {ended}\n", run.id, run.started_at);
     }
+    text += &allowances::words(&status.allowances, now);
     text += &troubles(status, hub);
     if status
         .connections

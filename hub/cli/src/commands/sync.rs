@@ -1,6 +1,7 @@
 //! `concord sync`
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +190,8 @@ async fn with_right(
         read_only: arguments.dry_run,
         only_hinted: false,
         resumed: None,
+        // A script that runs it from time to time is nobody who waits.
+        urgent: std::io::stdout().is_terminal(),
     };
     let record = arguments.record.as_deref();
     let done = once_recorded(cli, store, right, &request, record).await?;

@@ -28,7 +28,6 @@ pub struct Blueprint {
     /// What was configured, and the manifest's defaults.
     pub values: BTreeMap<String, String>,
     pub policy: EgressPolicy,
-    pub quotas: Vec<manifest::Quota>,
     /// None where the admin gives the secrets.
     pub sign_in: Option<SignInPlan>,
 }
@@ -65,12 +64,14 @@ pub fn draw(
     let streams = drawing.streams(&mapping, &mut problems);
     problems.or(Blueprint {
         path: found.path.clone(),
-        manifest: manifest.clone(),
+        manifest: Manifest {
+            quotas,
+            ..manifest.clone()
+        },
         mapping,
         streams,
         values,
         policy,
-        quotas,
         sign_in,
     })
 }
@@ -254,8 +255,7 @@ fn quotas(
                 format!("no class '{}'; {hint}", own.class),
             );
         }
-        if own.requests.is_some() != own.per_ms.is_some() {
-            let what = "'requests' and 'per-ms' make a rate together; give both or none";
+        if let Some(what) = own.problem() {
             problems.add(format!("{place}.quotas"), what);
         }
     }
@@ -444,6 +444,7 @@ secrets: { token: { env: TOKEN } }
         assert_eq!(blueprint.policy.hosts.len(), 2);
         assert!(!blueprint.policy.allow_private);
         let rates: Vec<_> = blueprint
+            .manifest
             .quotas
             .iter()
             .map(|q| (q.class.as_str(), q.requests))

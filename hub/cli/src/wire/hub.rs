@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::{Clock, Connector, Http, Store, StoreError, Tokens};
+use concord_core::ports::{Allowances, Clock, Connector, Http, Store, StoreError, Tokens};
 use concord_core::secret::SecretStore;
 use concord_core::state::ConnectionRow;
 use concord_core::webhook::DeliveryStore;
@@ -15,7 +15,7 @@ use concord_engine::config::{Config, ConnectionConfig, GrantKind};
 use concord_engine::hub::{Connection, Options, Ways};
 use concord_engine::oauth::{Keeper, KeeperParts};
 use concord_engine::progress::Watch;
-use concord_engine::quota::ConnectionQuota;
+use concord_engine::quota::{Budgets, ConnectionQuota};
 use concord_engine::tokens::StaticTokens;
 use concord_engine::{EngineError, Hub};
 use concord_host::{Host, HostError, HostOptions, Limits, Runtime};
@@ -61,6 +61,10 @@ pub struct Parts {
     /// Where sign-ins are kept while they change.
     pub secrets: Arc<dyn SecretStore>,
     pub deliveries: Arc<dyn DeliveryStore>,
+    /// What hubs of this database share of the vendors' allowances.
+    pub allowances: Arc<dyn Allowances>,
+    /// What this process knows of them.
+    pub budgets: Arc<Budgets>,
     pub vault: Vault,
     pub clock: Arc<dyn Clock>,
     pub watch: Arc<dyn Watch>,
@@ -205,6 +209,7 @@ impl Wiring {
         };
         let vault = &self.parts.vault;
         let secret_store = &self.parts.secrets;
+        let (budgets, allowances) = (&self.parts.budgets, &self.parts.allowances);
         let clock = Arc::clone(&self.parts.clock);
         let sharing = self.parts.options.sharing.as_ref();
         let limits = Limits {
@@ -273,7 +278,14 @@ impl Wiring {
                 connection: row.name.clone(),
                 config: values,
                 http,
-                quota: Arc::new(ConnectionQuota::new(&blueprint.quotas, Arc::clone(&clock))),
+                quota: Arc::new(ConnectionQuota::new(
+                    &blueprint.manifest.quotas,
+                    &name_of(row),
+                    &app_of(wish),
+                    budgets,
+                    &clock,
+                    allowances,
+                )),
                 tokens,
                 clock: flight.clock(clock),
                 limits,
@@ -331,6 +343,20 @@ fn without_plugin(mut row: ConnectionRow, wish: &ConnectionConfig, reason: Strin
         connector,
         streams: Vec::new(),
         ways: ways(wish),
+    }
+}
+
+/// A connection as its allowances name it.
+pub fn name_of(row: &ConnectionRow) -> String {
+    format!("connection/{}", row.id.0)
+}
+
+/// The app whose budget a connection spends; those that sign in without one
+/// count as one per system.
+pub fn app_of(wish: &ConnectionConfig) -> String {
+    match &wish.oauth {
+        Some(app) => format!("app/{}/{}", wish.connector, app.client_id),
+        None => format!("app/{}", wish.connector),
     }
 }
 

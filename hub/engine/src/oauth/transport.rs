@@ -85,7 +85,7 @@ impl Transport {
         if response.status == 429 || response.status >= 500 {
             return Err(Troubled::Busy {
                 status: response.status,
-                wait: retry_after(&response).map(Duration::from_secs),
+                wait: retry_after(&response, None),
             });
         }
         Ok(response)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use concord_core::Timestamp;
 use concord_core::ports::{
-    Clock, Http, HttpError, HttpRequest, HttpResponse, Quota, Secret, SecretHeader, TokenError,
-    Tokens,
+    Busy, Clock, Http, HttpError, HttpRequest, HttpResponse, Permit, Quota, Secret, SecretHeader,
+    TokenError, Tokens,
 };
 
 use super::event::{Sent, TokenAnswer};
@@ -116,7 +116,11 @@ pub struct Unlimited;
 
 #[async_trait]
 impl Quota for Unlimited {
-    async fn take(&self, _class: &str) {}
+    async fn take(&self, _class: &str) -> Result<Box<dyn Permit>, Busy> {
+        Ok(Box::new(Self))
+    }
+}
 
-    fn observe(&self, _class: &str, _response: &HttpResponse) {}
+impl Permit for Unlimited {
+    fn answered(self: Box<Self>, _response: &HttpResponse) {}
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use concord_core::changeset::MatchKey;
 use concord_core::ports::{
     ConflictFilter, Connector, Counts, IntentFilter, LeaseHolder, Sequence, Store, StoreError,
+    Urgency,
 };
 use concord_core::record::{Description, StreamInfo};
 use concord_core::state::{
@@ -156,6 +157,10 @@ impl Connector for WitnessedConnector {
             "body": Body::of(&delivery.body),
         });
         self.told("hints", None, with, call).await
+    }
+
+    fn hurry(&self, urgency: Urgency) {
+        self.inner.hurry(urgency);
     }
 }
 

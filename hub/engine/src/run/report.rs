@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use concord_core::Timestamp;
+use concord_core::ports::Urgency;
 use concord_sync::approve::FirstContact;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,18 @@ pub struct Request {
     /// Nothing could run for a while before this.
     #[serde(default)]
     pub resumed: Option<Gap>,
+    /// A person waits for it.
+    pub urgent: bool,
+}
+
+impl Request {
+    pub(super) fn urgency(&self) -> Urgency {
+        match (self.urgent, self.only_hinted) {
+            (true, _) => Urgency::Person,
+            (false, true) => Urgency::Webhook,
+            (false, false) => Urgency::Incremental,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,6 +1,7 @@
 //! One file per table or pair of tables: its columns, how a value becomes a row
 //! and a row a value, and the statements that are asked of it.
 
+pub(crate) mod allowance;
 pub(crate) mod conflict;
 pub(crate) mod delivery;
 pub(crate) mod entity;

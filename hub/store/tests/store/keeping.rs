@@ -1,7 +1,7 @@
 //! A backup is restored whole or not at all, on either database from either.
 
 use concord_core::Timestamp;
-use concord_core::ports::{IntentFilter, Sequence, Store, StoreError};
+use concord_core::ports::{Allowances as _, DayWish, IntentFilter, Sequence, Store, StoreError};
 use concord_core::secret::SecretStore as _;
 use concord_core::state::{ConnectionRow, EntityState, IntentState, LinkState, StreamState};
 use concord_core::webhook::DeliveryStore as _;
@@ -53,6 +53,14 @@ async fn fill(store: &SqlStore) {
     assert!(store.keep_secret(&secret(1, HARD_TEXT, 1)).await.unwrap());
     let waiting = [delivery(1, HARD_TEXT)];
     store.keep_deliveries(&waiting).await.unwrap();
+    let calls = DayWish {
+        budget: HARD_TEXT,
+        day: 20_000,
+        calls: 4,
+        at_least: 0,
+        limit: 10,
+    };
+    assert_eq!(store.take_of_day(&calls).await.unwrap(), Some(4));
     let people = Sequence::Entity("person".into());
     store.reserve(&people, 251).await.unwrap();
     store.reserve(&Sequence::Intent, 5).await.unwrap();
@@ -62,7 +70,7 @@ async fn fill(store: &SqlStore) {
 async fn backup(store: &SqlStore) -> Vec<u8> {
     let mut out = Vec::new();
     let contents = store.back_up(&mut out, "0.1.0", NOW).await.unwrap();
-    assert_eq!(contents.tables.len(), 17);
+    assert_eq!(contents.tables.len(), 18);
     out
 }
 

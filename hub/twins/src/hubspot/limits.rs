@@ -16,12 +16,26 @@ const DAY_MS: i64 = 86_400_000;
 const SEARCHES: usize = 5;
 const SEARCH_MS: i64 = 1_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Limits {
+    /// Calls a day of this account's plan.
+    pub daily: u32,
     calls: VecDeque<i64>,
     searches: VecDeque<i64>,
     day: i64,
     today: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            daily: DAILY,
+            calls: VecDeque::new(),
+            searches: VecDeque::new(),
+            day: 0,
+            today: 0,
+        }
+    }
 }
 
 impl Limits {
@@ -42,7 +56,7 @@ impl Limits {
             return self.take_search(ms, correlation_id);
         }
         forget(&mut self.calls, ms - BURST_MS);
-        if self.today >= DAILY {
+        if self.today >= self.daily {
             return Err(self.refuse(
                 "DAILY",
                 "You have reached your daily limit.",
@@ -83,9 +97,9 @@ impl Limits {
     fn headers(&self) -> Vec<(String, String)> {
         let header =
             |name: &str, value: usize| (format!("x-hubspot-ratelimit-{name}"), value.to_string());
-        let left_today = DAILY - self.today.min(DAILY);
+        let left_today = self.daily - self.today.min(self.daily);
         vec![
-            header("daily", DAILY as usize),
+            header("daily", self.daily as usize),
             header("daily-remaining", left_today as usize),
             header("interval-milliseconds", BURST_MS as usize),
             header("max", BURST),

@@ -168,6 +168,11 @@ impl HubSpot {
         }
     }
 
+    /// Another plan, with so many calls a day.
+    pub fn set_daily_calls(&mut self, calls: u32) {
+        self.limits.daily = calls;
+    }
+
     /// A request of a client: let in, within its limits, counted, carried out.
     fn api(&mut self, now: Timestamp, request: &Request) -> Response {
         let correlation_id = self.correlation_id();

@@ -2,6 +2,8 @@
 
 use crate::bases::OnServer as Base;
 
+#[path = "../allowances.rs"]
+mod allowances;
 #[path = "../deliveries.rs"]
 mod deliveries;
 #[path = "../finding.rs"]
