@@ -2,6 +2,7 @@
 
 use crate::binary::kill::{self, Base};
 use crate::real::signed_in::{killed, together};
+use crate::soak;
 
 #[test]
 #[ignore = "takes a quarter of an hour; run it with cargo xtask test --long"]
@@ -25,4 +26,10 @@ fn three_hubs_stay_signed_in_for_ten_minutes_of_short_tokens() {
 #[ignore = "takes half an hour; run it with cargo xtask test --long"]
 fn a_hundred_hubs_die_in_a_refresh() {
     killed::check(100);
+}
+
+#[test]
+#[ignore = "takes ten minutes; run it with cargo xtask test --long"]
+fn a_hub_serves_for_a_week_of_everything_and_all_systems_agree() {
+    soak::check(7);
 }

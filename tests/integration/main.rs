@@ -16,6 +16,7 @@ mod parts;
 mod postgres;
 mod readme;
 mod real;
+mod soak;
 mod sqlite;
 mod venv;
 mod world;

@@ -1,11 +1,12 @@
 //! The project's own chores: `cargo xtask plugins`, `test`, `sim`, `demo`, `bench`,
-//! `ci`.
+//! `release`, `ci`.
 
 mod bench;
 mod ci;
 mod demo;
 mod plugins;
 mod prerequisites;
+mod release;
 mod run;
 mod sim;
 mod stage;
@@ -35,6 +36,8 @@ enum Task {
     Sim(sim::Arguments),
     /// Measures the program against a floor
     Bench(bench::Arguments),
+    /// Packs the program and its connectors for a machine that builds nothing
+    Release(release::Arguments),
     /// What the continuous integration runs
     Ci,
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Release(arguments) => release::run(&arguments),
         Task::Ci => ci::run(),
     };
     match done {

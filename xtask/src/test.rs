@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use crate::prerequisites::{self, BUILD, CHECKS, NODE, POSTGRES, PYTHON};
 use crate::workspace::Workspace;
-use crate::{plugins, run, sim};
+use crate::{plugins, release, run, sim};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Arguments {
@@ -86,6 +86,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     steps.step("tests", || {
         run::loud("tests", tests().args(["test", "--workspace"]))
+    })?;
+    steps.step("archive", || {
+        let folder = workspace.target().join("dist-tests");
+        release::make(&workspace, true, &folder).map(drop)
     })?;
     steps.step("simulation", || sim::some(&workspace))?;
     for suite in arguments.suites() {

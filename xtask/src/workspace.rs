@@ -84,4 +84,18 @@ impl Workspace {
         guests.sort_by(|a, b| a.name.cmp(&b.name));
         guests
     }
+
+    /// The connectors that are shipped.
+    pub(crate) fn connectors(&self) -> Vec<String> {
+        let names = self.guests().into_iter().map(|guest| guest.name);
+        let folder = self.root().join("connectors");
+        names.filter(|name| folder.join(name).is_dir()).collect()
+    }
+
+    pub(crate) fn version(&self, package: &str) -> Result<String> {
+        let packages = self.metadata.workspace_packages();
+        let found = packages.iter().find(|one| *one.name == package);
+        let found = found.with_context(|| format!("there is no package {package}"))?;
+        Ok(found.version.to_string())
+    }
 }

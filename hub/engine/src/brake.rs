@@ -37,7 +37,7 @@ pub async fn brake(store: &dyn Store) -> Result<Option<Brake>, StoreError> {
 }
 
 /// Stops all writes, or lets them go on.  A hub that is writing meanwhile sees it
-/// before its next request that writes.
+/// before its next batch.
 pub async fn set_brake(store: &dyn Store, brake: Option<&Brake>) -> Result<(), StoreError> {
     documents::write(store, DOCUMENT, &brake).await
 }

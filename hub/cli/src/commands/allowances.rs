@@ -86,6 +86,18 @@ struct Backfill {
     forecast: Option<Forecast>,
 }
 
+/// What is used of today's calls, by the connection's name.
+pub async fn of_today(
+    hub: &Hub,
+    store: &SqlStore,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Today>> {
+    let outlooks = outlooks(hub, store, now).await?;
+    let today = outlooks.into_iter();
+    let today = today.filter_map(|(name, outlook)| Some((name, outlook.today?)));
+    Ok(today.collect())
+}
+
 pub async fn standings(
     hub: &Hub,
     store: &SqlStore,

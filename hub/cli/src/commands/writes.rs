@@ -25,8 +25,8 @@ pub enum Command {
 Example:
   concord writes stop \"wrong phone numbers since this morning\"
 
-Holds for every hub of the database. One that is writing sends no further request
-that writes; what such a request that has left already did is taken down as always.
+Holds for every hub of the database. One that is writing finishes the batch that is
+on its way, and begins no other.
 Reading, matching and merging go on, and nothing that people change is missed.")]
 pub struct StopArguments {
     /// Why, for whoever looks

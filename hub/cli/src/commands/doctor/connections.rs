@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 use concord_core::Timestamp;
 use concord_core::webhook::DeliveryStore as _;
+use concord_engine::forecast::Today;
 use concord_engine::hub::Connection;
 use concord_engine::oauth::Standing;
 use concord_store::SqlStore;
 
 use super::Finding;
+use crate::commands::allowances;
 use crate::invocation::Invocation;
 use crate::wire::clocks::Clocks;
 use crate::wire::flight::Flight;
@@ -43,6 +45,7 @@ pub async fn look(cli: &Invocation, store: &Arc<SqlStore>, offline: bool) -> Res
     let vault = cli.vault(store).await?;
     let backlog = store.backlog().await?;
     let now = cli.clock.now();
+    let today = allowances::of_today(&hub, store, now).await?;
     let mut findings = Vec::new();
     for connection in &hub.connections {
         let name = &connection.row.name;
@@ -59,6 +62,7 @@ pub async fn look(cli: &Invocation, store: &Arc<SqlStore>, offline: bool) -> Res
         if let Ok(Some(grant)) = sign_in::grant(&vault, connection.row.id) {
             found.extend(signed_in(&grant.standing(), name, now));
         }
+        found.extend(today.get(name).map(quota));
         let waits = backlog
             .iter()
             .find(|one| one.connection == connection.row.id);
@@ -100,6 +104,21 @@ async fn reach(connection: &Connection) -> Finding {
             fault.to_string(),
             format!("`concord connection check {name}` tries again; -v shows the requests"),
         ),
+    }
+}
+
+/// With nine of ten calls gone the rest of the day may be slow.
+fn quota(today: &Today) -> Finding {
+    const CHECK: &str = "quota";
+    let says = format!("{} of today's {} calls are used", today.used, today.limit);
+    match today.used.saturating_mul(10) >= today.limit.saturating_mul(9) {
+        true => Finding::warning(
+            CHECK,
+            says,
+            "nothing is lost: what waits goes on with the vendor's next day; `schedule` can ask \
+             less often",
+        ),
+        false => Finding::fine(CHECK, says),
     }
 }
 
