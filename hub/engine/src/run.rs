@@ -13,6 +13,7 @@ use crate::guard::{Granted, Guarded, Watchman};
 use crate::hub::{Connection, Hub, Stream};
 use crate::lane::Lane;
 use crate::matcher::Matched;
+use crate::meters;
 use crate::outbox::Sent;
 use crate::page::PageCounts;
 use crate::progress::Progress;
@@ -213,6 +214,7 @@ impl Hub {
     ) -> Result<(), EngineError> {
         let entry = report.streams.entry(lane.to_string()).or_default();
         let mut hinted = Hinted::default();
+        let before = entry.sent;
         // A write in doubt is settled first: its record cannot be believed
         // before.
         let result = async {
@@ -227,7 +229,7 @@ impl Hub {
             }
             Ok(())
         };
-        note(result.await, lane, entry)?;
+        note(result.await, lane, before, entry)?;
         if hinted != Hinted::default() {
             let name = lane.connection.row.name.clone();
             *report.hinted.entry(name).or_default() += hinted;
@@ -334,7 +336,7 @@ impl Hub {
                 lane.settle_doubts(&mut entry.sent).await?;
                 lane.reread(&mut entry.read).await
             };
-            note(result.await, lane, entry)?;
+            note(result.await, lane, before.1, entry)?;
             moved |= before != (entry.read, entry.sent);
         }
         Ok((moved, elsewhere))
@@ -434,8 +436,10 @@ impl std::fmt::Display for Lane<'_> {
 fn note(
     result: Result<(), Stopped>,
     lane: Lane<'_>,
+    before: Sent,
     entry: &mut StreamReport,
 ) -> Result<(), EngineError> {
+    meters::sent(&lane, before, entry.sent);
     match result {
         Ok(()) => Ok(()),
         Err(Stopped::Engine(error)) => Err(error),

@@ -3,6 +3,7 @@
 pub mod account;
 mod bad_input;
 pub mod kill;
+mod metrics;
 mod moving;
 pub mod office;
 pub mod program;
