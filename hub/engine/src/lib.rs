@@ -34,6 +34,7 @@ pub mod letters;
 pub mod likely;
 pub mod matcher;
 pub mod merge;
+mod meters;
 pub mod numbers;
 pub mod oauth;
 pub mod outbox;

@@ -13,6 +13,7 @@ use concord_sync::observe::ReadKind;
 use crate::documents;
 use crate::error::EngineError;
 use crate::lane::Lane;
+use crate::meters;
 use crate::page::PageCounts;
 use crate::pull::Stopped;
 
@@ -66,6 +67,7 @@ impl Lane<'_> {
         let taken_in = self
             .take_in(found, ReadKind::Fetch, started, Noticed::Fetched)
             .await?;
+        meters::read(self, &taken_in);
         *counts += taken_in;
         // A hub that dies before this reads them once too often.
         let mut rest = self.passed_over().await?;

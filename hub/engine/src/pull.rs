@@ -17,6 +17,7 @@ use crate::backoff::{TRIES, backoff};
 use crate::before::Memory;
 use crate::error::EngineError;
 use crate::lane::Lane;
+use crate::meters;
 use crate::page::{PageCounts, PageOf, contested, repeated};
 use crate::progress::Progress;
 use crate::references::Known;
@@ -66,9 +67,11 @@ impl Lane<'_> {
             };
             let more = page.more;
             let stuck = more && page.next == state.cursor;
-            *counts += self
+            let taken_in = self
                 .commit_page(started, page, &mut state, &mut memory)
                 .await?;
+            meters::read(self, &taken_in);
+            *counts += taken_in;
             self.hub.watch.tell(Progress::Pulling {
                 connection: self.connection.row.name.clone(),
                 stream: self.name().to_string(),

@@ -11,6 +11,7 @@ use concord_sync::absence::Noticed;
 use concord_sync::observe::ReadKind;
 
 use crate::lane::Lane;
+use crate::meters;
 use crate::page::{PageCounts, PageOf};
 use crate::pull::Stopped;
 
@@ -70,7 +71,9 @@ impl Lane<'_> {
                 due: Some(now),
                 ..self.page(ReadKind::Fetch, started, Noticed::Fetched)
             };
-            *counts += page.take_in(changes, out).await?;
+            let taken_in = page.take_in(changes, out).await?;
+            meters::read(self, &taken_in);
+            *counts += taken_in;
             self.hub.extend_lease().await?;
         }
     }

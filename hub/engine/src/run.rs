@@ -13,6 +13,8 @@ use crate::guard::{Granted, Watchman};
 use crate::hub::{Connection, Hub, Stream};
 use crate::lane::Lane;
 use crate::matcher::Matched;
+use crate::meters;
+use crate::outbox::Sent;
 use crate::progress::Progress;
 use crate::pull::Stopped;
 use crate::webhooks::Hinted;
@@ -162,6 +164,7 @@ impl Hub {
         let mut hinted = Hinted::default();
         let connector = lane.connection.connector.as_ref();
         connector.hurry(request.urgency());
+        let before = entry.sent;
         // A write in doubt is settled first: its record cannot be believed
         // before.
         let result = async {
@@ -180,7 +183,7 @@ impl Hub {
         };
         let result = result.await;
         entry.took(self.clock.monotonic().saturating_sub(started));
-        note(result, lane, entry)?;
+        note(result, lane, before, entry)?;
         if hinted != Hinted::default() {
             let name = lane.connection.row.name.clone();
             *report.hinted.entry(name).or_default() += hinted;
@@ -306,7 +309,7 @@ impl Hub {
             };
             let result = result.await;
             entry.took(self.clock.monotonic().saturating_sub(started));
-            note(result, lane, entry)?;
+            note(result, lane, before.1, entry)?;
             moved |= before != (entry.read, entry.sent);
         }
         Ok((moved, elsewhere))
@@ -406,8 +409,10 @@ impl std::fmt::Display for Lane<'_> {
 fn note(
     result: Result<(), Stopped>,
     lane: Lane<'_>,
+    before: Sent,
     entry: &mut StreamReport,
 ) -> Result<(), EngineError> {
+    meters::sent(&lane, before, entry.sent);
     match result {
         Ok(()) => Ok(()),
         Err(Stopped::Engine(error)) => Err(error),

@@ -3,4 +3,5 @@
 pub mod callback;
 pub mod health;
 pub mod listen;
+pub mod metrics;
 pub mod webhooks;

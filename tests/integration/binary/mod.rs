@@ -6,6 +6,7 @@ mod bad_input;
 mod brake;
 mod doctor;
 pub mod kill;
+mod metrics;
 mod moving;
 pub mod office;
 pub mod program;

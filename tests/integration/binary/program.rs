@@ -75,6 +75,15 @@ impl Running {
             .unwrap_or_else(|| panic!("it ended without a word of {part:?}"))
     }
 
+    /// Waits for its next document: one that goes on prints one a line.
+    pub fn says(&mut self) -> Value {
+        let stdout = self.child().stdout.as_mut().unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::with_capacity(1, stdout);
+        lines.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no document: {line:?}"))
+    }
+
     /// Types a line.
     pub fn type_in(&mut self, line: &str) {
         let input = self.child().stdin.as_mut().unwrap();

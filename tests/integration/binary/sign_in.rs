@@ -5,6 +5,7 @@ mod refused;
 mod serving;
 pub mod visit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use concord_twins::by_name;
@@ -18,15 +19,17 @@ use visit::Visit;
 const PEOPLE: usize = 30;
 
 /// HubSpot with its sign-in, Mailchimp with a key.
-struct Firm {
-    hubspot: Account,
-    mailchimp: Account,
-    program: Program,
+pub struct Firm {
+    pub hubspot: Account,
+    pub mailchimp: Account,
+    pub program: Program,
+    /// The requests that both have got.
+    pub events: Arc<Events>,
     _runtime: Runtime,
 }
 
 impl Firm {
-    fn new(mut program: Program) -> Self {
+    pub fn new(mut program: Program) -> Self {
         let runtime = account::runtime();
         let events = Events::new();
         let open = |name: &str| {
@@ -44,6 +47,7 @@ impl Firm {
             hubspot,
             mailchimp,
             program,
+            events,
             _runtime: runtime,
         };
         firm.program.apply(&firm.config("")).fine();
@@ -51,7 +55,7 @@ impl Firm {
     }
 
     /// `more` stands under `oauth`.
-    fn config(&self, more: &str) -> String {
+    pub fn config(&self, more: &str) -> String {
         let Self {
             hubspot, mailchimp, ..
         } = self;
@@ -81,7 +85,7 @@ connections:
         )
     }
 
-    fn signs_in(&self) -> Value {
+    pub fn signs_in(&self) -> Value {
         let visit = Visit::begin(&self.program, "connection login hubspot");
         let (status, page) = visit::open(&visit.page);
         assert_eq!(status, 200, "{page}");
@@ -89,7 +93,7 @@ connections:
         visit.end().fine()
     }
 
-    fn grants(&self) -> Value {
+    pub fn grants(&self) -> Value {
         self.hubspot.look("grants")
     }
 

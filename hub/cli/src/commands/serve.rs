@@ -1,6 +1,7 @@
 //! `concord serve`
 
 mod front;
+mod meters;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(5..=3600))]
     lease: u64,
-    /// Take webhooks at this address, and answer /healthz and /readyz there
+    /// Take webhooks at this address, and answer /healthz, /readyz and /metrics there
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 }
@@ -229,7 +230,16 @@ impl Server<'_> {
             // Those of a connection that cannot run now wait for it.
             self.hints_from = self.cli.clock.now().plus(HINTS_AGAIN);
         }
-        match self.once(&due).await {
+        let start = self.cli.clock.monotonic();
+        let ended = self.once(&due).await;
+        let took = self.cli.clock.monotonic().saturating_sub(start);
+        meters::ended(&ended, took);
+        if let Some(front) = &self.front
+            && let Err(error) = front.count(&self.store).await
+        {
+            tracing::warn!("the metrics stay as they were before the sync: {error:#}");
+        }
+        match ended {
             Ok(Some((hub, report))) => {
                 self.gap = None;
                 if !only_hinted {

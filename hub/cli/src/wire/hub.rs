@@ -19,6 +19,7 @@ use concord_engine::quota::{Budgets, ConnectionQuota};
 use concord_engine::tokens::StaticTokens;
 use concord_engine::{EngineError, Hub};
 use concord_host::{Host, HostError, HostOptions, Limits, Runtime};
+use concord_net::ObservedHttp;
 use concord_sync::schemas::{self, AddFieldError, Schemas};
 
 use super::blueprint::{self, Blueprint};
@@ -233,7 +234,9 @@ impl Wiring {
                 let runtime = replaying.runtime(&row.name, values, clock, limits);
                 return Ok(flight.connect(&load()?, runtime));
             }
-            let while_claimed = |http: Arc<dyn Http>| -> Arc<dyn Http> {
+            let guarded = |http: Arc<dyn Http>| -> Arc<dyn Http> {
+                let name = row.name.clone();
+                let http = Arc::new(ObservedHttp::new(http, name, Arc::clone(&clock)));
                 match sharing {
                     Some(sharing) => Arc::new(WhileClaimed::new(http, sharing.claim(row.id))),
                     None => http,
@@ -259,7 +262,7 @@ impl Wiring {
                         app: app.map_err(|error| error.to_string())?,
                         header: sign_in::header(&blueprint.manifest.auth),
                         kept: vault.grant_of(row.id, Arc::clone(secret_store), Arc::clone(&clock)),
-                        transport: sign_in::transport(while_claimed(http), limits.http_timeout),
+                        transport: sign_in::transport(guarded(http), limits.http_timeout),
                         clock: Arc::clone(&clock),
                         rng: Arc::new(SystemRng::default()),
                     });
@@ -273,7 +276,7 @@ impl Wiring {
                 }
             };
             let http = way_out::open(row.id, wish, blueprint.policy.clone(), vault);
-            let http = while_claimed(http.map_err(|error| error.to_string())?);
+            let http = guarded(http.map_err(|error| error.to_string())?);
             let runtime = Runtime {
                 connection: row.name.clone(),
                 config: values,

@@ -26,6 +26,18 @@ pub(super) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What it is counted as.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Outcome::Renewed(_) => "renewed",
+            Outcome::Ended(_) => "ended",
+            Outcome::Refused(_) => "refused",
+            Outcome::Troubled { .. } => "troubled",
+        }
+    }
+}
+
 pub(super) struct Asking {
     pub(super) app: App,
     pub(super) transport: Transport,

@@ -19,6 +19,7 @@ use super::grant::{Grant, State};
 use super::hidden::Hidden;
 use super::transport::Transport;
 use crate::backoff::backoff;
+use crate::meters;
 
 /// How far the clocks of two hubs may be apart.
 const SKEW: Duration = Duration::from_secs(2);
@@ -81,6 +82,8 @@ struct Unsaved {
 
 impl Keeper {
     pub fn new(parts: KeeperParts) -> Result<Self, AppError> {
+        // A count of nothing, so that the first refresh is seen as a rise.
+        meters::refreshed(&parts.app.connection, "renewed", 0);
         let hidden = Hidden::beside(parts.app.client_secret.clone());
         Ok(Self(Arc::new(Core {
             asking: Asking::new(parts.app, parts.transport)?,
@@ -229,6 +232,7 @@ impl Core {
         let took = self.clock.monotonic().saturating_sub(start);
         let within = self.asking.transport.timeout.saturating_sub(took);
         let outcome = self.asking.renew(&marked, within).await;
+        meters::refreshed(&self.asking.app.connection, outcome.word(), 1);
         let now = self.clock.now();
         let unsaved = Unsaved {
             mark,
@@ -318,7 +322,9 @@ impl Core {
             return Err(self.person("nobody has signed in yet"));
         }
         let now = self.clock.now();
-        match self.asking.by_itself().await {
+        let outcome = self.asking.by_itself().await;
+        meters::refreshed(&app.connection, outcome.word(), 1);
+        match outcome {
             Outcome::Renewed(answer) => {
                 let grant = Grant::new(app, &answer, Default::default(), now);
                 self.hidden.add(&grant);

@@ -1,13 +1,16 @@
-//! What a serving hub is reached at: webhooks, and whether it is well.
+//! What a serving hub is reached at: webhooks, whether it is well, and what it
+//! counts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use concord_core::ports::Store as _;
 use concord_core::webhook::DeliveryStore;
 use concord_engine::webhooks::intake::{Intake, intake};
 use concord_server::health;
 use concord_server::listen::Listening;
+use concord_server::metrics::{self, Meters, Scraped, Totals};
 use concord_server::webhooks::{Door, Hooks, routes};
 use concord_store::SqlStore;
 use tokio::sync::Notify;
@@ -27,6 +30,8 @@ pub struct Front {
     keeper: JoinHandle<()>,
     hooks: Arc<Hooks>,
     basis: Option<Basis>,
+    totals: Totals,
+    upkeep: JoinHandle<()>,
 }
 
 impl Front {
@@ -43,7 +48,16 @@ impl Front {
             intake: intake.clone(),
             clock: Arc::clone(&cli.clock),
         };
-        let app = routes(door).merge(health::routes(Arc::clone(store) as _));
+        let meters = Meters::install()?;
+        let totals = Totals::default();
+        let app = routes(door)
+            .merge(health::routes(Arc::clone(store) as _))
+            .merge(metrics::routes(Scraped {
+                meters: meters.clone(),
+                store: Arc::clone(store) as _,
+                deliveries: Arc::clone(store) as _,
+                totals: totals.clone(),
+            }));
         let listening = Listening::open(address, app).await?;
         let mut front = Self {
             listening,
@@ -51,8 +65,11 @@ impl Front {
             keeper: tokio::spawn(keeper.run()),
             hooks,
             basis: None,
+            totals,
+            upkeep: tokio::spawn(meters.keep_up(Arc::clone(&cli.clock))),
         };
         front.refresh(cli, store).await?;
+        front.count(store).await?;
         Ok(front)
     }
 
@@ -78,14 +95,22 @@ impl Front {
         Ok(())
     }
 
+    /// Looks at the numbers that change with a run.
+    pub async fn count(&self, store: &SqlStore) -> Result<()> {
+        self.totals.set(&store.counts().await?);
+        Ok(())
+    }
+
     /// Takes nobody in any more, and ends when all who were are answered.
     pub async fn close(self, cli: &Invocation) {
         let Self {
             listening,
             intake,
             keeper,
+            upkeep,
             ..
         } = self;
+        upkeep.abort();
         tokio::select! {
             () = listening.close() => {}
             () = cli.clock.sleep(GRACE) => tracing::warn!("somebody was still sending at the end"),
