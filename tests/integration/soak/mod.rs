@@ -44,6 +44,9 @@ const LATE: Duration = Duration::from_secs(900);
 /// In Berlin nothing begins from 01:00 to 01:30.
 const QUIET: Duration = Duration::from_secs(1800);
 
+/// At which hours of each day the hub is killed, and at which request from then on.
+const KILLS: [(u32, i64); 6] = [(2, 0), (5, 3), (9, 8), (11, 5), (14, 2), (20, 6)];
+
 /// Runs the soak in a process of its own.
 pub fn check(days: u32) {
     let this = std::env::current_exe().unwrap();
@@ -87,7 +90,7 @@ fn inside() {
         .enable_all()
         .build()
         .unwrap();
-    let told = runtime.block_on(live(&week, &people, &town));
+    let told = runtime.block_on(live(days, &week, &people, &town));
     let edits = people.check(&town);
     eprintln!("all systems agree after {days} days: {edits} edits, {told}");
 }
@@ -137,7 +140,7 @@ fn deeds(days: u32, people: &Arc<People>) -> Vec<(Timestamp, Deed)> {
             let work = Deed::Work(Box::new(move || people.work()));
             deeds.push((at(day, 0, minute), work));
         }
-        for (hour, at_request) in [(2, 0), (5, 3), (9, 8), (11, 15), (14, 2), (20, 6)] {
+        for (hour, at_request) in KILLS {
             deeds.push((at(day, hour, 20), Deed::Kill { at_request }));
         }
         deeds.push((at(day, 17, 10), Deed::ForgetCursors));
@@ -152,10 +155,10 @@ fn deeds(days: u32, people: &Arc<People>) -> Vec<(Timestamp, Deed)> {
 fn memory() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size() as u64 >> 20
+    (pages * rustix::param::page_size() as u64) >> 20
 }
 
-async fn live(week: &Arc<Week>, people: &People, town: &people::Town) -> String {
+async fn live(days: u32, week: &Arc<Week>, people: &People, town: &people::Town) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     std::fs::write(path("concord.yaml"), town.config()).unwrap();
@@ -182,6 +185,9 @@ async fn live(week: &Arc<Week>, people: &People, town: &people::Town) -> String 
             Stopped::Over => break,
         }
     }
+    // Each kill, the forgotten cursors, and the end.
+    assert_eq!(starts, days * (KILLS.len() as u32 + 1) + 1);
+    assert!(week.met() > 20 * i64::from(days), "{} requests", week.met());
     ask("sync").await;
     ask("sync").await;
     assert_eq!(ask("verify").await, Ending::Fine);
@@ -189,8 +195,10 @@ async fn live(week: &Arc<Week>, people: &People, town: &people::Town) -> String 
     let explained = explain(&runs);
     flat(&sizes);
     format!(
-        "{} runs, {starts} starts, {explained} pauses explained, {} to {} MiB",
+        "{} runs, {starts} starts, {} requests in bad weather, {explained} pauses explained, \
+         {} to {} MiB",
         runs.len(),
+        week.met(),
         sizes[0].1,
         sizes[sizes.len() - 1].1,
     )

@@ -128,7 +128,7 @@ impl People {
             let (address, value) = (one.email.clone(), name(number));
             let (of_contact, of_member) = (one.contact.clone(), one.member.clone());
             let entry = state.expected.entry(address).or_default();
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 let properties = json!({ "lastname": value });
                 hubspot.act("edit", &json!({"id": of_contact, "properties": properties}));
                 entry.1 = Some(value);

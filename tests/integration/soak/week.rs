@@ -69,6 +69,8 @@ pub struct Week {
     spells: Vec<Spell>,
     /// Requests until the hub is killed; none where it is negative.
     fuse: AtomicI64,
+    /// Requests that met some weather.
+    met: AtomicI64,
     stopped: Mutex<Option<Stopped>>,
     stops: Notify,
 }
@@ -83,6 +85,7 @@ impl Week {
             script: Mutex::new(script.into()),
             spells,
             fuse: AtomicI64::new(-1),
+            met: AtomicI64::new(0),
             stopped: Mutex::new(None),
             stops: Notify::new(),
         }
@@ -96,6 +99,11 @@ impl Week {
             }
             self.stops.notified().await;
         }
+    }
+
+    /// How many requests did not go through as usual.
+    pub fn met(&self) -> i64 {
+        self.met.load(Ordering::Relaxed)
     }
 
     /// Nothing of the hub goes on from here.
@@ -196,7 +204,10 @@ impl Http for Outside {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.week.burn().await;
         let unreachable = |why: &str| Err(HttpError::Unreachable(why.to_owned()));
-        let answer = match self.week.weather(&self.connection) {
+        let weather = self.week.weather(&self.connection);
+        let met = i64::from(weather.is_some());
+        self.week.met.fetch_add(met, Ordering::Relaxed);
+        let answer = match weather {
             None => self.inner.send(request).await,
             Some(Weather::NoName) => unreachable("dns error: failed to lookup address information"),
             Some(Weather::Down) => unreachable("tcp connect error: connection refused"),

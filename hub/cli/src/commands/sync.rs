@@ -132,7 +132,7 @@ async fn once_recorded(
     let recording = record.map(|path| (path, Arc::new(Recording::default())));
     let flight = match &recording {
         Some((_, recording)) => Flight::Recorded(Arc::clone(recording)),
-        None => Flight::Live,
+        None => cli.flight.clone(),
     };
     let mut hub = cli
         .hub_in_flight(

@@ -157,8 +157,7 @@ mod tests {
             writer.write(&Entry { now, mono, event }).unwrap();
         }
         writer.end().unwrap();
-        let bytes = memory.0.lock().unwrap().clone();
-        bytes
+        memory.0.lock().unwrap().clone()
     }
 
     fn read(header: &str, bytes: &[u8]) -> Result<usize, TapeError> {
