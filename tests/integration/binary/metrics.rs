@@ -6,8 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use concord_core::ports::Clock as _;
-use concord_engine::clock::SystemClock;
 use prometheus_parse::{Sample, Scrape, Value as Number};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -15,8 +13,6 @@ use serde_json::{Value, json};
 use super::office::{email, results};
 use super::program::{Program, Running};
 use super::sign_in::Firm;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The key to Mailchimp, the app's secret, and how the tokens begin that HubSpot
 /// gives.

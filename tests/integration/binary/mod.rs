@@ -13,4 +13,5 @@ mod server_gone;
 mod serving;
 pub mod sign_in;
 mod stopped;
+mod traces;
 mod webhooks;
