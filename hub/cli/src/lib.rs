@@ -9,6 +9,7 @@ pub mod invocation;
 pub mod output;
 pub mod progress;
 pub mod stages;
+pub mod traces;
 pub mod wire;
 
 use std::io::{self, IsTerminal as _};
@@ -18,6 +19,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use concord_store::OpenFault;
 use serde_json::json;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -26,6 +28,7 @@ use arguments::{Arguments, Command};
 use exit::Ending;
 use invocation::Invocation;
 use stages::Stages;
+use traces::Traces;
 
 /// Everything from the command line to the exit code.
 pub fn main() -> ExitCode {
@@ -38,7 +41,8 @@ pub fn main() -> ExitCode {
         }
     };
     let stages = Stages::default();
-    log(&arguments, &stages);
+    let traces = Traces::from_environment();
+    log(&arguments, &stages, &traces);
     let json = arguments.global.json;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -47,6 +51,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(run(arguments, stages)),
         Err(error) => Err(error.into()),
     };
+    traces.close();
     result.map_or_else(|error| failed(&error, json), ExitCode::from)
 }
 
@@ -122,7 +127,7 @@ fn words(error: &anyhow::Error) -> String {
     text
 }
 
-fn log(arguments: &Arguments, stages: &Stages) {
+fn log(arguments: &Arguments, stages: &Stages, traces: &Traces) {
     let level = match (arguments.global.quiet, arguments.global.verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
@@ -135,12 +140,13 @@ fn log(arguments: &Arguments, stages: &Stages) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
-        .with_filter(filter);
+        .with_filter(filter.and(filter_fn(|metadata| !traces::is_trace(metadata))));
     // Counting costs a little, so it is done only where somebody asks for it.
     let counts = arguments.command.wants_timings().then(|| stages.layer());
     let _ = tracing_subscriber::registry()
         .with(lines)
         .with(counts)
+        .with(traces.layer())
         .try_init();
 }
 

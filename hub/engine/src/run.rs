@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use concord_core::RunId;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::error::EngineError;
 use crate::guard::{Granted, Watchman};
@@ -29,6 +31,21 @@ impl Hub {
     /// Reads every connection, matches, plans, writes, and ends when nothing is
     /// left to do now.
     pub async fn sync(&mut self, request: &Request) -> Result<Report, EngineError> {
+        let span = tracing::info_span!(
+            target: "concord::trace",
+            "run",
+            concord.run = Empty,
+            otel.status_code = Empty,
+        );
+        let result = self.sync_untraced(request).instrument(span.clone()).await;
+        match &result {
+            Ok(report) => span.record("concord.run", report.run),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        result
+    }
+
+    async fn sync_untraced(&mut self, request: &Request) -> Result<Report, EngineError> {
         if let Some(name) = &request.connection {
             self.named(name)?;
         }

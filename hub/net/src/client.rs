@@ -249,7 +249,7 @@ fn no_answer(error: reqwest::Error) -> HttpError {
 
 /// An error with its causes: the first text alone says only "error sending
 /// request".
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -7,6 +7,7 @@
 
 mod address;
 mod client;
+mod collector;
 mod error;
 mod loopback;
 mod mail;
@@ -19,6 +20,7 @@ mod tls;
 
 pub use address::{AddressClass, classify};
 pub use client::ConnectionHttp;
+pub use collector::CollectorHttp;
 pub use error::NetError;
 pub use loopback::LoopbackHttp;
 pub use mail::{Mail, MailError, MailOptions};

@@ -16,4 +16,5 @@ mod server_gone;
 mod serving;
 pub mod sign_in;
 mod stopped;
+mod traces;
 mod webhooks;

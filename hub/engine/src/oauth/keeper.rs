@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use concord_core::Timestamp;
 use concord_core::ports::{Clock, Rng, Secret, SecretHeader, TokenError, Tokens};
 use concord_core::secret::{KeepError, Kept, KeptSecret};
+use tracing::Instrument as _;
 
 use super::app::{App, AppError};
 use super::asking::{Asking, Outcome};
@@ -100,7 +101,9 @@ impl Keeper {
     /// along that is not kept yet.
     async fn current(&self, refused: Option<SecretHeader>) -> Result<Grant, TokenError> {
         let core = Arc::clone(&self.0);
-        let task = tokio::spawn(async move { core.current(refused.as_ref()).await });
+        // What it asks the server belongs to the run that needs the token.
+        let asking = async move { core.current(refused.as_ref()).await };
+        let task = tokio::spawn(asking.in_current_span());
         let stopped = |_| TokenError::Passing("the hub is stopping".into());
         task.await.map_err(stopped)?
     }
