@@ -82,10 +82,9 @@ impl<'a> Hub<'a> {
         self.run(words).map(drop)
     }
 
-    /// Starts to serve, with one more variable; gives the process.
-    pub(super) fn serve(&self, address: &str, variable: (&str, &str)) -> Result<u32> {
+    /// Starts to serve; gives the process.
+    pub(super) fn serve(&self, address: &str) -> Result<u32> {
         let mut command = self.command("--quiet", &["serve", "--listen", address]);
-        command.env(variable.0, variable.1);
         self.stage.children.start_alone(&mut command)
     }
 

@@ -18,12 +18,15 @@ use super::Bench;
 use super::figures::hundredths;
 use super::hub::Hub;
 use crate::run;
+use crate::stage::APP;
 
+mod arrival;
 mod load;
 
 /// As long as the longest that HubSpot sends are in practice.
 const BODY: usize = 1_500;
-const SECRET: &str = "the-secret-of-an-app-0123456789abcdef";
+/// What checks the webhooks of the bench, as an entry under `secrets`.
+const CHECKED_WITH: &str = "client_secret: { env: HUBSPOT_APP }";
 pub(super) const PUBLIC_URL: &str = "https://hub.example.com";
 const SYNCED: usize = 500;
 
@@ -38,6 +41,15 @@ pub(crate) struct Arguments {
     /// Over how many connections
     #[arg(long, default_value_t = 64)]
     connections: u32,
+    /// How many edits are followed from one system to the other
+    #[arg(long, default_value_t = 300)]
+    edits: usize,
+}
+
+/// A port that nobody listens at.
+fn free_address() -> Result<String> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    Ok(format!("127.0.0.1:{port}"))
 }
 
 impl Bench<'_> {
@@ -46,16 +58,16 @@ impl Bench<'_> {
         let hub = Hub::new(self.stage, self.ground, "webhooks", &[&twin])?;
         hub.apply_with(
             &format!("webhooks: {{ url: \"{PUBLIC_URL}\" }}\n"),
-            "client_secret: { env: HUBSPOT_APP }",
+            CHECKED_WITH,
         )?;
         hub.run_quietly(&["schedule", "pause", "bench"])?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
-        let serving = hub.serve(&address, ("HUBSPOT_APP", SECRET))?;
+        let address = free_address()?;
+        let serving = hub.serve(&address)?;
         let result = self.measure(&address, twin.name, arguments);
         self.stage.children.end(serving);
         result?;
-        hub.remove()
+        hub.remove()?;
+        self.arrivals(arguments.edits)
     }
 
     fn measure(&self, address: &str, connection: &str, arguments: &Arguments) -> Result<()> {
@@ -68,7 +80,7 @@ impl Bench<'_> {
         let load = load::Load {
             address: address.to_owned(),
             path: format!("/webhooks/{connection}"),
-            secret: SECRET,
+            secret: APP.1,
             body: BODY,
             rate: arguments.rate,
             span: Duration::from_secs(u64::from(arguments.seconds)),

@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::workspace::Workspace;
 use children::Children;
 
+/// The variable with the secret of an app at the twin of HubSpot, and that secret.
+pub(crate) const APP: (&str, &str) = ("HUBSPOT_APP", "the-secret-of-an-app-0123456789abcdef");
+
 pub(crate) struct Stage {
     /// The program `concord`.
     pub program: PathBuf,
@@ -94,6 +97,7 @@ impl Stage {
             .env("CONCORD_PLUGINS", &self.plugins)
             .env("CONCORD_DB", self.folder.join("concord.db"))
             // Twins take any token.
+            .env(APP.0, APP.1)
             .env("HUBSPOT_TOKEN", "token-of-the-twin")
             .env("MAILCHIMP_TOKEN", "token-of-the-twin");
         command
