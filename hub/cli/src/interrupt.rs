@@ -11,6 +11,7 @@ use std::time::Duration;
 use concord_core::ports::Clock;
 
 use crate::exit::Ending;
+use crate::logging::say;
 
 /// How long a step may take to end after the first Ctrl-C.  One that waits for
 /// a slow system is then left where it is.
@@ -29,12 +30,12 @@ pub async fn until_told<T>(
         () = told() => {}
     }
     stop.store(true, Ordering::Relaxed);
-    eprintln!("ending after this step; press Ctrl-C again to end at once");
+    say("ending after this step; press Ctrl-C again to end at once");
     tokio::select! {
         done = work => Some(done),
         () = clock.sleep(GRACE) => None,
         () = told() => {
-            eprintln!("ended at once; the next run looks at what was under way");
+            say("ended at once; the next run looks at what was under way");
             std::process::exit(i32::from(Ending::Interrupted.code()));
         }
     }

@@ -6,23 +6,19 @@ pub mod commands;
 pub mod exit;
 pub mod interrupt;
 pub mod invocation;
+pub mod logging;
 pub mod output;
 pub mod progress;
 pub mod stages;
 pub mod traces;
 pub mod wire;
 
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
 use concord_store::OpenFault;
 use serde_json::json;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 use arguments::{Arguments, Command};
 use exit::Ending;
@@ -42,7 +38,7 @@ pub fn main() -> ExitCode {
     };
     let stages = Stages::default();
     let traces = Traces::from_environment();
-    log(&arguments, &stages, &traces);
+    logging::begin(&arguments, &stages, &traces);
     let json = arguments.global.json;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -103,7 +99,7 @@ fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
     if json {
         println!("{}", json!({ "error": text }));
     }
-    eprintln!("concord: {text}");
+    logging::fail(&text);
     ExitCode::from(exit::FAILED)
 }
 
@@ -127,32 +123,11 @@ fn words(error: &anyhow::Error) -> String {
     text
 }
 
-fn log(arguments: &Arguments, stages: &Stages, traces: &Traces) {
-    let level = match (arguments.global.quiet, arguments.global.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "concord=info,concord_engine=debug,concord_host=debug,info",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("CONCORD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    // A second call in one process, as tests make it, keeps the first log.
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .with_filter(filter.and(filter_fn(|metadata| !traces::is_trace(metadata))));
-    // Counting costs a little, so it is done only where somebody asks for it.
-    let counts = arguments.command.wants_timings().then(|| stages.layer());
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(counts)
-        .with(traces.layer())
-        .try_init();
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::Context as _;
+    use std::io;
+
     use concord_core::ports::StoreError;
 
     use super::*;

@@ -9,6 +9,7 @@ use concord_core::ports::Clock;
 use concord_engine::progress::{Progress, Watch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::logging::say;
 use crate::output::count;
 
 /// Plain lines are at least this far apart, unless every step is asked for.
@@ -77,7 +78,7 @@ impl Teller {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(state.last_line) >= self.apart {
             state.last_line = now;
-            eprintln!("{text}");
+            say(text);
         }
     }
 

@@ -15,6 +15,8 @@ pub enum AlertKind {
     /// A connection has not come through for a while, and nobody but its system
     /// knows why.
     Failing,
+    /// The same, where it is written to at times of its own.
+    FailingWrites,
     /// Somebody wants to see whether alerts arrive.
     Test,
 }
@@ -44,6 +46,8 @@ impl Alert {
             (AlertKind::WaitsForApproval, true) => format!("{connection} waits no longer"),
             (AlertKind::Failing, false) => format!("{connection} does not come through"),
             (AlertKind::Failing, true) => format!("{connection} comes through again"),
+            (AlertKind::FailingWrites, false) => format!("{connection} cannot be written to"),
+            (AlertKind::FailingWrites, true) => format!("{connection} can be written to again"),
         }
     }
 

@@ -12,7 +12,7 @@ use concord_sync::retention::Retention;
 use concord_sync::scope::Filter;
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::ScheduleConfig;
+use crate::schedule::{DirectionsConfig, ScheduleConfig};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -152,6 +152,10 @@ pub struct ConnectionConfig {
     /// general rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<Kind, BTreeMap<FieldName, MergeRule>>,
+    /// When `serve` reads it and writes to it, where that is not when it does so for
+    /// the others.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: DirectionsConfig,
     /// The account's own limits in place of the manifest's, class by class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<manifest::Quota>,
@@ -174,6 +178,7 @@ impl ConnectionConfig {
             debounce: None,
             clock_skew: None,
             rules: BTreeMap::new(),
+            schedule: DirectionsConfig::default(),
             quotas: Vec::new(),
         }
     }

@@ -76,6 +76,9 @@ async fn kept(store: &dyn Store) -> Result<BTreeMap<String, Tally>, EngineError>
 /// The guards' view of one run.
 pub(crate) struct Watchman {
     granted: Granted,
+    /// Connections that this run does not write to.  What they are owed is looked
+    /// at once, so that an approval that was asked for stays asked for.
+    left: Stopped,
     /// What this run has planned so far.
     passed: Tallies,
     pub stopped: Stopped,
@@ -83,9 +86,10 @@ pub(crate) struct Watchman {
 }
 
 impl Watchman {
-    pub fn new(granted: Granted) -> Self {
+    pub fn new(granted: Granted, left: Stopped) -> Self {
         Self {
             granted,
+            left,
             passed: Tallies::new(),
             stopped: Stopped::new(),
             guarded: Vec::new(),
@@ -96,6 +100,13 @@ impl Watchman {
 impl Hub {
     /// Looks at everything that is owed before any of it is written down.
     pub(crate) async fn guard(&self, watchman: &mut Watchman) -> Result<(), EngineError> {
+        self.look_at_debts(watchman).await?;
+        watchman.passed.retain(|id, _| !watchman.left.contains(id));
+        watchman.stopped.append(&mut watchman.left);
+        Ok(())
+    }
+
+    async fn look_at_debts(&self, watchman: &mut Watchman) -> Result<(), EngineError> {
         let mut guards = self.connections.iter().map(|one| one.ways.guards);
         let is_tight = guards.any(|guards| guards.stop_fewer_than(HANDFUL.into()));
         if !is_tight && watchman.passed.is_empty() && self.is_a_handful(HANDFUL).await? {

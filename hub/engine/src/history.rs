@@ -1,16 +1,87 @@
 //! The runs on record.
 
+use std::collections::BTreeMap;
+
 use concord_core::ports::{Sequence, Store, StoreError};
 use concord_core::state::RunRow;
 use concord_core::{Changeset, RunId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
+use crate::run::Request;
+use crate::timetable::Direction;
 
 /// When the last run began that a schedule counts from.
 const BEGAN: &str = "last-run-began";
+
+/// The same for each connection and direction.
+const BEGAN_EACH: &str = "last-began-each";
+
+/// When each connection was last read and written to by a run that was not about
+/// webhooks alone, whoever began it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Began {
+    /// Any of them.
+    last: Option<Timestamp>,
+    each: BTreeMap<String, Moments>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Moments {
+    read: Option<Timestamp>,
+    write: Option<Timestamp>,
+}
+
+impl Began {
+    pub async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            last: last_began(store).await?,
+            each: documents::read(store, BEGAN_EACH)
+                .await?
+                .unwrap_or_default(),
+        })
+    }
+
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// A version before this one noted runs of all connections only, and where a
+    /// connection is new, the hub is not: both follow the last run.
+    pub fn of(&self, connection: &str, direction: Direction) -> Option<Timestamp> {
+        let Some(moments) = self.each.get(connection) else {
+            return self.last;
+        };
+        match direction {
+            Direction::Read => moments.read,
+            Direction::Write => moments.write,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Began {
+    pub(crate) fn at(last: Timestamp) -> Self {
+        Self {
+            last: Some(last),
+            each: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, connection: &str, direction: Direction, at: Timestamp) {
+        let unknown = Moments {
+            read: self.last,
+            write: self.last,
+        };
+        let moments = self.each.entry(connection.to_owned()).or_insert(unknown);
+        match direction {
+            Direction::Read => moments.read = Some(at),
+            Direction::Write => moments.write = Some(at),
+        }
+    }
+}
 
 /// When the last run began that was not about webhooks alone, whoever began it.
 pub async fn last_began(store: &dyn Store) -> Result<Option<Timestamp>, StoreError> {
@@ -24,14 +95,38 @@ pub async fn last_began(store: &dyn Store) -> Result<Option<Timestamp>, StoreErr
 }
 
 impl Hub {
-    pub(crate) async fn begin_run(&self) -> Result<RunRow, EngineError> {
-        let row = self.begin_hinted_run().await?;
-        documents::write(self.store.as_ref(), BEGAN, &row.started_at.0).await?;
+    /// Notes a run, and what the schedule has to count from.
+    pub(crate) async fn begin_run(&self, request: &Request) -> Result<RunRow, EngineError> {
+        if request.only_hinted {
+            return self.begin_uncounted_run().await;
+        }
+        let store = self.store.as_ref();
+        let before = Began::load(store).await?;
+        let row = self.begin_uncounted_run().await?;
+        let names = self.connections.iter().map(|one| &one.row.name);
+        // Those that were removed are not among them.
+        let each: BTreeMap<&String, Moments> = names
+            .map(|name| {
+                let mut moments = Moments {
+                    read: before.of(name, Direction::Read),
+                    write: before.of(name, Direction::Write),
+                };
+                if request.reads(name) {
+                    moments.read = Some(row.started_at);
+                }
+                if request.writes(name) {
+                    moments.write = Some(row.started_at);
+                }
+                (name, moments)
+            })
+            .collect();
+        documents::write(store, BEGAN_EACH, &each).await?;
+        documents::write(store, BEGAN, &row.started_at.0).await?;
         Ok(row)
     }
 
     /// One that the schedule does not count.
-    pub(crate) async fn begin_hinted_run(&self) -> Result<RunRow, EngineError> {
+    pub(crate) async fn begin_uncounted_run(&self) -> Result<RunRow, EngineError> {
         let row = RunRow {
             id: RunId(self.store.reserve(&Sequence::Run, 1).await?),
             started_at: self.clock.now(),

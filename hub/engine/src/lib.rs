@@ -54,6 +54,7 @@ pub mod run;
 pub mod saved;
 pub mod schedule;
 pub mod sharing;
+pub mod timetable;
 pub mod tokens;
 pub mod undo;
 pub mod verify;

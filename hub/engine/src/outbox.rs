@@ -274,11 +274,12 @@ impl Sender<'_> {
                 continue;
             }
             let ops: Vec<Op> = batch.iter().map(op).collect();
+            let hub = self.lane.hub;
+            let allowed = hub.may_write().await;
             // The last step before the bytes leave: a request must not arrive when
             // another hub has taken over.
-            let hub = self.lane.hub;
             hub.lease_for(hub.options.request_timeout).await?;
-            if let Err(stopped) = hub.may_write().await {
+            if let Err(stopped) = allowed {
                 batches.push(batch);
                 self.put_back(batches.into_iter().flatten().collect())
                     .await?;

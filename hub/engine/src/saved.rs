@@ -158,7 +158,7 @@ impl Hub {
         self.may_write().await?;
         self.with_lease(async |hub| {
             let mut carried = Carried::default();
-            let run = hub.begin_run().await?;
+            let run = hub.begin_uncounted_run().await?;
             carried.report.run = run.id.0;
             hub.recover_alone().await?;
             for chunk in plan.writes.chunks(CHUNK) {

@@ -32,6 +32,19 @@ pub struct ScheduleConfig {
     pub jitter: Option<String>,
 }
 
+/// Schedules of one connection's own; the general one counts where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DirectionsConfig {
+    /// When it is asked what has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<ScheduleConfig>,
+    /// When it is brought what it does not hold yet; webhooks of others do not
+    /// bring it sooner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<ScheduleConfig>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     #[error("'{text}' is no span of time: write it like 15m, 2h or 90s")]
@@ -57,7 +70,7 @@ pub enum ScheduleError {
 /// Where nothing is said.
 const EVERY: Duration = Duration::from_secs(15 * 60);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     when: When,
     zone: TimeZone,
@@ -65,7 +78,7 @@ pub struct Schedule {
     jitter: Duration,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum When {
     Every(Duration),
     Cron(Box<Cron>),
@@ -128,6 +141,11 @@ impl Schedule {
         let most = u64::try_from(self.jitter.as_micros()).unwrap_or(u64::MAX);
         let late = Duration::from_micros(chance % most.saturating_add(1));
         self.after_quiet(due.plus(late))
+    }
+
+    /// Whether nothing begins at this moment.
+    pub fn is_quiet(&self, at: Timestamp) -> bool {
+        self.after_quiet(at) != Some(at)
     }
 
     /// The moment itself, or the end of the quiet time that it lies in.

@@ -46,7 +46,7 @@ impl Hub {
         }
         self.with_lease(async |hub| {
             let mut carried = Carried::default();
-            let run = hub.begin_run().await?;
+            let run = hub.begin_uncounted_run().await?;
             carried.report.run = run.id.0;
             hub.recover_alone().await?;
             // Another hub may have compacted the books meanwhile.

@@ -12,7 +12,7 @@ use crate::tables::delivery;
 #[async_trait]
 impl DeliveryStore for SqlStore {
     async fn keep_deliveries(&self, deliveries: &[Delivery]) -> Result<(), StoreError> {
-        self.change_all(delivery::keep(self.tenant, deliveries)?)
+        self.change_all(deliveries, delivery::keep(self.tenant, deliveries)?)
             .await
     }
 
@@ -27,7 +27,7 @@ impl DeliveryStore for SqlStore {
     }
 
     async fn drop_deliveries(&self, deliveries: &[Delivery]) -> Result<(), StoreError> {
-        self.change_all(delivery::drop(self.tenant, deliveries)?)
+        self.change_all(deliveries, delivery::drop(self.tenant, deliveries)?)
             .await
     }
 
@@ -39,9 +39,15 @@ impl DeliveryStore for SqlStore {
 }
 
 impl SqlStore {
-    async fn change_all(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
+    async fn change_all(
+        &self,
+        deliveries: &[Delivery],
+        statements: Vec<Statement>,
+    ) -> Result<(), StoreError> {
         self.refuse_where_moved().await?;
         self.database.write(None, statements, true).await?;
+        let written = deliveries.iter().map(|delivery| delivery.body.len()).sum();
+        self.database.fold_beside(written);
         Ok(())
     }
 }

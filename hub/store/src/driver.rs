@@ -63,6 +63,14 @@ impl Database {
         })
     }
 
+    /// Called after writes that somebody waits for: so many bytes were written.  A
+    /// server looks after its log by itself.
+    pub fn fold_beside(&self, written: usize) {
+        if let Self::Sqlite(database) = self {
+            database.fold_beside(written);
+        }
+    }
+
     /// Runs statements in one transaction and returns the rows of the last one.
     /// With a guard, which must answer with a row, none of them runs without it:
     /// `Ok(None)`.

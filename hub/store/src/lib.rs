@@ -18,6 +18,7 @@ mod dialect;
 mod document;
 mod driver;
 mod error;
+mod fold;
 mod place;
 mod postgres;
 #[cfg(test)]

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use crate::dialect::Dialect;
 use crate::driver::AnyRow;
 use crate::error::{OpenFault, failed, unreadable};
+use crate::fold::Folder;
 use crate::place::PREPARED;
 use crate::schema;
 use crate::statement::{Param, Statement};
@@ -60,6 +61,7 @@ pub(crate) struct Database {
     /// None where the database was opened for reading only.
     writer: Option<Mutex<Writer>>,
     readers: SqlitePool,
+    folder: Folder,
 }
 
 struct Writer {
@@ -93,6 +95,7 @@ impl Database {
             since: 0,
         };
         Ok(Self {
+            folder: Folder::new(writer.options.clone()),
             writer: Some(Mutex::new(writer)),
             readers: readers(path, options),
         })
@@ -108,6 +111,7 @@ impl Database {
         Ok(Self {
             writer: None,
             readers: readers(path, options),
+            folder: Folder::new(reading),
         })
     }
 
@@ -141,6 +145,11 @@ impl Database {
         let rows = transact(&mut connection, guard, statements).await?;
         writer.connection = Some(connection);
         Ok(rows)
+    }
+
+    /// Called after writes that somebody waits for: so many bytes were written.
+    pub fn fold_beside(&self, written: usize) {
+        self.folder.note(written);
     }
 
     /// Runs one reading statement after another and returns all their rows.
@@ -183,6 +192,7 @@ impl Database {
     /// file.
     pub async fn close(self) -> Result<(), StoreError> {
         self.readers.close().await;
+        self.folder.close().await?;
         if let Some(connection) = self.writer.and_then(|w| w.into_inner().connection) {
             connection.close().await.map_err(failed)?;
         }

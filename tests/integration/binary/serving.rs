@@ -16,7 +16,7 @@ const PEOPLE: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two systems that agree, and a schedule.
-fn office(program: Program, schedule: &str) -> Office {
+pub(super) fn office(program: Program, schedule: &str) -> Office {
     slow_office(program, schedule, Duration::ZERO)
 }
 
@@ -29,16 +29,16 @@ fn slow_office(program: Program, schedule: &str, latency: Duration) -> Office {
     office
 }
 
-fn with(office: &Office, schedule: &str) -> String {
+pub(super) fn with(office: &Office, schedule: &str) -> String {
     format!("schedule: {schedule}\n{}", office.config())
 }
 
-fn runs(office: &Office) -> i64 {
+pub(super) fn runs(office: &Office) -> i64 {
     let status = office.program.run("status").fine();
     status["last_run"]["id"].as_i64().unwrap()
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let clock = SystemClock::new();
     while !holds() {
         assert!(clock.monotonic() < PATIENCE, "{what} did not come");
@@ -47,7 +47,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Somebody at Mailchimp gets another name there.
-fn rename(office: &Office, name: &str) -> String {
+pub(super) fn rename(office: &Office, name: &str) -> String {
     let contacts = office.contacts();
     let known = |member: &Value| contacts.iter().any(|c| email(c) == email(member));
     let mut members = office.members().into_iter();
@@ -60,7 +60,7 @@ fn rename(office: &Office, name: &str) -> String {
     email(&member)
 }
 
-fn arrives(office: &Office, address: &str, name: &str) {
+pub(super) fn arrives(office: &Office, address: &str, name: &str) {
     until(name, || {
         let contacts = office.contacts();
         let contact = contacts.iter().find(|contact| email(contact) == *address);
@@ -68,7 +68,7 @@ fn arrives(office: &Office, address: &str, name: &str) {
     });
 }
 
-fn ends_when_told(hub: Running) {
+pub(super) fn ends_when_told(hub: Running) {
     hub.signal(Signal::TERM);
     let ended = hub.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");

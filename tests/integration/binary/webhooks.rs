@@ -299,5 +299,17 @@ fn vendors_tell_by_themselves_and_what_they_do_not_tell_is_found() {
     office.program.run("webhooks unregister mailchimp").fine();
     let listed = office.program.run("webhooks list").fine();
     assert_eq!(listed[1]["subscribed_since"], Value::Null);
+
+    // Who goes takes it along.
+    office.program.run("webhooks register mailchimp").fine();
+    let mut left: Value = office.program.run("export").fine();
+    left["rules"] = json!({});
+    office.program.apply(&left.to_string()).fine();
+    let removed = office.program.run("connection remove mailchimp").fine();
+    assert_eq!(removed["webhooks"], "it sends no webhooks any more");
+    apply(office, &url);
+    let listed = office.program.run("webhooks list").fine();
+    assert_eq!(listed[1]["connection"], "mailchimp");
+    assert_eq!(listed[1]["subscribed_since"], Value::Null);
     desk.close();
 }

@@ -18,6 +18,7 @@ mod shrink;
 mod story;
 mod system;
 mod town;
+mod turns;
 mod value;
 mod weather;
 mod world;

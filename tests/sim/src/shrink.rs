@@ -91,6 +91,11 @@ fn simpler(step: &Step) -> Vec<Step> {
         less.rival = None;
         all.push(Step::Sync(less));
     }
+    if sync.turns.is_some() {
+        let mut less = sync.clone();
+        less.turns = None;
+        all.push(Step::Sync(less));
+    }
     if sync.full {
         let mut less = sync.clone();
         less.full = false;

@@ -11,6 +11,7 @@ use crate::deed::Deed;
 use crate::house::House;
 use crate::lenses::Relens;
 use crate::mortal::Fate;
+use crate::turns::{self, Turns};
 use crate::value::Unit;
 use crate::weather::{PullWeather, PushWeather, Weather};
 
@@ -43,6 +44,9 @@ pub(crate) enum Step {
 pub(crate) struct Sync {
     pub approve: bool,
     pub full: bool,
+    /// The systems that have their turn, to be read and to be written to; all where
+    /// nothing is said.
+    pub turns: Option<Turns>,
     pub fate: Option<Fate>,
     /// What people do before its n-th request.
     pub during: Vec<(u32, Deed)>,
@@ -114,6 +118,7 @@ impl Story {
         if temper == Temper::Lively {
             teller.operate(seed);
         }
+        turns::take(seed, count, &mut teller.steps);
         let mut story = Self {
             seed,
             temper,
@@ -301,6 +306,7 @@ impl Teller {
         Sync {
             approve,
             full: self.one_in(6),
+            turns: None,
             fate,
             during,
             rival: None,
@@ -510,6 +516,9 @@ impl fmt::Display for Step {
             }
             Step::Sync(sync) => {
                 f.write_str("the hub syncs")?;
+                if let Some(Turns { read, write }) = &sync.turns {
+                    write!(f, ", reading {read:?} and writing {write:?}")?;
+                }
                 if sync.full {
                     f.write_str(", reading everything")?;
                 }

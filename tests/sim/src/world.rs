@@ -15,7 +15,7 @@ use concord_engine::config;
 use concord_engine::hub::{Connection, Options, Stream};
 use concord_engine::progress::Unwatched;
 use concord_engine::review::Choice;
-use concord_engine::run::{Report, Request};
+use concord_engine::run::{Chosen, Report, Request};
 use concord_engine::sharing::{Sharing, Terms};
 use concord_engine::{EngineError, Hub};
 use concord_sync::mapping::Mapping;
@@ -36,6 +36,7 @@ use crate::operator::Operator;
 use crate::story::{Rule, Step, Story, Sync};
 use crate::system::{Line, System};
 use crate::town::Town;
+use crate::turns::Turns;
 use crate::value::Unit;
 
 /// How a world ended.
@@ -240,6 +241,7 @@ impl World {
         let request = Request {
             approve: sync.approve,
             full: sync.full,
+            chosen: sync.turns.as_ref().map(|turns| self.chosen(turns)),
             ..Request::default()
         };
         self.town.tell(|| format!("{}", Step::Sync(sync.clone())));
@@ -270,6 +272,18 @@ impl World {
             }
         };
         self.end(&life, ended).await
+    }
+
+    fn chosen(&self, turns: &Turns) -> Chosen {
+        let names = |numbers: &[usize]| {
+            let systems = self.town.systems().iter();
+            let chosen = systems.filter(|system| numbers.contains(&system.number));
+            chosen.map(|system| system.name.clone()).collect()
+        };
+        Chosen {
+            read: names(&turns.read),
+            write: names(&turns.write),
+        }
     }
 
     /// Two hubs at the same time, which share the database.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use concord_core::ports::Store as _;
 use concord_engine::config::Config;
 
 use super::carry;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::wire::apply::{self, ApplyError, Changes};
-use crate::wire::{config, lease};
+use crate::wire::{config, lease, subscriptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -41,6 +42,12 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let standard_input = PathBuf::from("-");
     let config = config::read(arguments.file.as_ref().unwrap_or(&standard_input))?;
     let changes = take_over(cli, &config, "apply").await?;
+    for name in left_sending(cli, &changes).await? {
+        tracing::warn!(
+            "the system of '{name}' was asked for webhooks and sends them still: take them back at \
+             its own pages. `concord connection remove {name}` would have done so"
+        );
+    }
     cli.output.show(&changes, words)?;
     Ok(Ending::Fine)
 }
@@ -55,9 +62,28 @@ pub async fn take_over(
     let store = cli.writing().await?;
     let store = store.as_ref();
     lease::with(store, cli.clock.as_ref(), command, async || {
-        apply::commit(store, config).await
+        let changes = apply::commit(store, config).await?;
+        subscriptions::forget_strays(store).await?;
+        Ok(changes)
     })
     .await
+}
+
+/// Connections that are gone and whose systems still send webhooks.
+async fn left_sending(cli: &Invocation, changes: &Changes) -> Result<Vec<String>> {
+    let store = cli.reading().await?;
+    let mut left = Vec::new();
+    for row in store.connections().await? {
+        let is_gone = row.removed && changes.removed.contains(&row.name);
+        if is_gone
+            && subscriptions::known(store.as_ref(), row.id)
+                .await?
+                .is_some()
+        {
+            left.push(row.name);
+        }
+    }
+    Ok(left)
 }
 
 fn words(changes: &Changes) -> String {

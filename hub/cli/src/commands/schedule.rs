@@ -3,12 +3,14 @@
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use concord_core::Timestamp;
-use concord_engine::history;
-use concord_engine::schedule::{Schedule, ScheduleConfig};
+use concord_engine::history::Began;
+use concord_engine::schedule::ScheduleConfig;
+use concord_engine::timetable::{Direction, Timetable};
 use serde::Serialize;
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
+use crate::output::table;
 use crate::wire::config;
 use crate::wire::wishes::{Pause, Wishes};
 
@@ -21,60 +23,97 @@ pub enum Command {
     Pause(PauseArguments),
     /// Go on after a pause
     #[command(after_help = "Example:\n  concord schedule resume")]
-    Resume,
+    Resume(Whose),
     /// Begin a sync now, whatever the schedule says
-    #[command(after_help = "Example:\n  concord schedule now")]
-    Now,
+    #[command(after_help = "Example:\n  concord schedule now --connection crm")]
+    Now(Whose),
+}
+
+#[derive(Debug, Args)]
+pub struct Whose {
+    /// Of this connection only
+    #[arg(long, value_name = "NAME")]
+    connection: Option<String>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  concord schedule pause \"the CRM is being moved\"")]
+  concord schedule pause \"the CRM is being moved\"
+  concord schedule pause --connection crm \"it is being moved\"")]
 pub struct PauseArguments {
     /// Why, for whoever looks
     #[arg(default_value = "")]
     reason: String,
+    #[command(flatten)]
+    whose: Whose,
 }
 
 #[derive(Serialize)]
 struct Shown {
     schedule: ScheduleConfig,
     last_began: Option<Timestamp>,
+    /// The first of all.
+    next: Option<Timestamp>,
+    paused: Option<Pause>,
+    turns: Vec<Turn>,
+}
+
+#[derive(Serialize)]
+struct Turn {
+    connection: String,
+    direction: Direction,
+    /// Whether the connection has a schedule of its own for it.
+    own: bool,
+    last_began: Option<Timestamp>,
     next: Option<Timestamp>,
     paused: Option<Pause>,
 }
 
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
-    if let Command::Show = command {
-        return show(cli).await;
-    }
+    let whose = match command {
+        Command::Show => return show(cli).await,
+        Command::Pause(arguments) => &arguments.whose,
+        Command::Resume(whose) | Command::Now(whose) => whose,
+    };
     let store = cli.writing().await?;
     let mut wishes = Wishes::read(store.as_ref()).await?;
+    let is_all_paused = wishes.paused.is_some();
+    let mut wish = match &whose.connection {
+        None => wishes.all(),
+        Some(name) => {
+            let config = config::stored(store.as_ref()).await?;
+            let Some(name) = config.connections.keys().find(|known| *known == name) else {
+                bail!("there is no connection '{name}': `concord connection list` names them");
+            };
+            wishes.connections.remove(name).unwrap_or_default()
+        }
+    };
     let now = cli.clock.now();
     let said = match command {
         Command::Show => return show(cli).await,
         Command::Pause(arguments) => {
-            wishes.paused = Some(Pause {
+            wish.paused = Some(Pause {
                 since: now,
                 reason: arguments.reason.clone(),
             });
             "paused: `concord schedule resume` goes on"
         }
-        Command::Resume => {
-            if wishes.paused.take().is_none() {
+        Command::Resume(_) => {
+            if wish.paused.take().is_none() {
                 bail!("the schedule is not paused");
             }
             "the schedule goes on"
         }
-        Command::Now => {
-            if wishes.paused.is_some() {
+        Command::Now(_) => {
+            if is_all_paused || wish.paused.is_some() {
                 bail!("the schedule is paused: `concord schedule resume` first");
             }
-            wishes.hurry = Some(now);
+            wish.hurry = Some(now);
             "a sync begins as soon as `concord serve` runs and no other sync does"
         }
     };
+    wishes.set(whose.connection.as_deref(), wish);
     wishes.keep(store.as_ref()).await?;
     cli.output.show(&wishes, |_| said.to_owned())?;
     Ok(Ending::Fine)
@@ -85,16 +124,31 @@ async fn show(cli: &Invocation) -> Result<Ending> {
     let config = config::stored(store.as_ref()).await?;
     let wishes = Wishes::read(store.as_ref()).await?;
     let now = cli.clock.now();
-    let schedule = Schedule::new(&config.schedule, now)?;
-    let last_began = history::last_began(store.as_ref()).await?;
+    let began = Began::load(store.as_ref()).await?;
+    let timetable = Timetable::new(&config, &began, now)?;
+    let entries = timetable.entries().iter();
+    let turns: Vec<Turn> = entries
+        .map(|entry| {
+            let wish = wishes.connections.get(&entry.connection);
+            let paused = wish.and_then(|wish| wish.paused.clone());
+            let is_paused = wishes.paused.is_some() || paused.is_some();
+            let next = (!is_paused).then(|| entry.next(now, 0)).flatten();
+            Turn {
+                connection: entry.connection.clone(),
+                direction: entry.direction,
+                own: entry.is_own,
+                last_began: entry.began,
+                next,
+                paused,
+            }
+        })
+        .collect();
     let shown = Shown {
-        next: match &wishes.paused {
-            Some(_) => None,
-            None => schedule.next(last_began, now, 0),
-        },
         schedule: config.schedule,
-        last_began,
+        last_began: began.last(),
+        next: turns.iter().filter_map(|turn| turn.next).min(),
         paused: wishes.paused,
+        turns,
     };
     cli.output.show(&shown, words)?;
     Ok(Ending::Fine)
@@ -105,10 +159,36 @@ fn words(shown: &Shown) -> String {
         .last_began
         .map_or_else(|| "no sync so far".into(), |at| format!("last sync: {at}"));
     let next = match (&shown.paused, shown.next) {
-        (Some(pause), _) if pause.reason.is_empty() => format!("paused since {}", pause.since),
-        (Some(pause), _) => format!("paused since {}: {}", pause.since, pause.reason),
+        (Some(pause), _) => pause_words(pause),
         (None, Some(next)) => format!("next sync: {next}, while `concord serve` runs"),
         (None, None) => "no next sync".into(),
     };
-    format!("{last}\n{next}")
+    let text = format!("{last}\n{next}");
+    // Where all follow one schedule there is no more to say.
+    let is_plain = |turn: &Turn| !turn.own && turn.paused.is_none();
+    if shown.turns.iter().all(is_plain) {
+        return text;
+    }
+    let rows = shown.turns.iter().map(|turn| {
+        let at = |moment: Option<Timestamp>| moment.map_or_else(String::new, |at| at.to_string());
+        let next = match &turn.paused {
+            Some(pause) => pause_words(pause),
+            None => at(turn.next),
+        };
+        [
+            turn.connection.clone(),
+            turn.direction.to_string(),
+            at(turn.last_began),
+            next,
+        ]
+    });
+    let turns = table(["connection", "direction", "last", "next"], rows);
+    format!("{text}\n\n{turns}")
+}
+
+fn pause_words(pause: &Pause) -> String {
+    match pause.reason.as_str() {
+        "" => format!("paused since {}", pause.since),
+        reason => format!("paused since {}: {reason}", pause.since),
+    }
 }

@@ -2,7 +2,10 @@
 
 mod front;
 mod meters;
+mod renewal;
+mod waiting;
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,27 +13,28 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use concord_core::Timestamp;
-use concord_core::ports::{Rng as _, StoreError};
-use concord_core::webhook::DeliveryStore as _;
-use concord_engine::clock::SystemRng;
-use concord_engine::run::{Gap, Report, Request};
-use concord_engine::schedule::{Schedule, ScheduleConfig};
-use concord_engine::{Hub, alerts, history};
+use concord_core::ports::StoreError;
+use concord_engine::history::Began;
+use concord_engine::run::{Chosen, Gap, Report, Request};
+use concord_engine::timetable::{Agenda, Timetable};
+use concord_engine::{Hub, alerts};
 use concord_store::SqlStore;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use self::front::Front;
+use self::waiting::{Cause, Due};
 use super::{sync, writes};
 use crate::exit::Ending;
 use crate::interrupt::told;
 use crate::invocation::Invocation;
+use crate::logging::say;
 use crate::output::count;
 use crate::wire::alerts::messengers;
 use crate::wire::config;
 use crate::wire::hub::held;
 use crate::wire::right::Right;
-use crate::wire::wishes::{Pause, Wishes};
+use crate::wire::wishes::Pause;
 
 /// How soon a wish, or a schedule that was applied meanwhile, is noticed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,10 +44,6 @@ const HINTS_AGAIN: Duration = Duration::from_secs(30);
 
 /// What begins later than this was kept from beginning.
 pub(super) const LATE: Duration = Duration::from_secs(15 * 60);
-
-/// The waits after runs that failed as a whole.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -72,10 +72,11 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.writing().await?;
     // A schedule that cannot be followed ends it at once, and not in the night.
     let config = config::stored(store.as_ref()).await?;
-    let schedule = Schedule::new(&config.schedule, cli.clock.now())?;
-    let began = history::last_began(store.as_ref()).await?;
+    let now = cli.clock.now();
+    let began = Began::load(store.as_ref()).await?;
+    let table = Timetable::new(&config, &began, now)?;
     if !cli.global.quiet {
-        eprintln!("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
+        say("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
     }
     let arrived = Arc::new(Notify::new());
     let front = match &arguments.listen {
@@ -83,7 +84,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         None => None,
     };
     match (&front, &config.webhooks) {
-        (Some(front), _) if !cli.global.quiet => eprintln!("listening at {}", front.address()),
+        (Some(front), _) if !cli.global.quiet => say(&format!("listening at {}", front.address())),
         (None, Some(_)) => {
             tracing::warn!("webhooks are configured, and this hub takes none without --listen");
         }
@@ -94,7 +95,10 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         store,
         claim: Duration::from_secs(arguments.lease),
         failures: 0,
-        gap: overdue(&schedule, began, cli.clock.now()),
+        again: Chosen::default(),
+        agenda: Agenda::default(),
+        gap: overdue(&table, now),
+        paused: BTreeMap::new(),
         arrived,
         front,
         hints_from: Timestamp::ZERO,
@@ -112,6 +116,11 @@ struct Server<'a> {
     claim: Duration,
     /// Runs in a row that failed as a whole.
     failures: u32,
+    /// What they were about.
+    again: Chosen,
+    agenda: Agenda,
+    /// Connections that were paused by themselves when last looked at.
+    paused: BTreeMap<String, Pause>,
     /// Since when nothing could run, for the history.
     gap: Option<Gap>,
     /// Told when webhooks were kept here.
@@ -119,15 +128,6 @@ struct Server<'a> {
     front: Option<Front>,
     /// Webhooks that wait are not looked at before, unless new ones come.
     hints_from: Timestamp,
-}
-
-/// What is to be done now.
-enum Due {
-    Sync,
-    /// A person asked for it.
-    Asked,
-    /// Only what webhooks named.
-    Hinted,
 }
 
 impl Server<'_> {
@@ -139,99 +139,34 @@ impl Server<'_> {
                 () = &mut end => return,
                 due = self.wait() => due,
             };
-            if self.sync(due).await {
-                return;
-            }
-        }
-    }
-
-    /// Waits until a sync is due.
-    async fn wait(&mut self) -> Due {
-        // One draw for one wait: drawn with each look, the earliest of many would
-        // win, and nobody would be late.
-        let chance = SystemRng::default().next_u64();
-        let clock = &self.cli.clock;
-        let rest = match self.failures {
-            0 => Duration::ZERO,
-            n => FIRST_WAIT
-                .saturating_mul(1 << (n - 1).min(10))
-                .min(LONGEST_WAIT),
-        };
-        clock.sleep(rest).await;
-        // What is due stays due while the schedule is the same and nobody has begun a
-        // sync.
-        let mut known = None;
-        let mut due: Option<Timestamp> = None;
-        let mut unread = None;
-        loop {
-            let now = clock.now();
-            match self.look(now).await {
-                Ok(Look::Paused(pause)) => {
-                    known = None;
-                    self.gap.get_or_insert_with(|| Gap {
-                        since: pause.since,
-                        tries: 0,
-                        reason: format!("paused {}", pause.reason).trim_end().to_owned(),
-                    });
-                }
-                Ok(Look::Hurry) => return Due::Asked,
-                Ok(Look::Hinted) => return Due::Hinted,
-                Ok(Look::Schedule(basis)) => {
-                    if known.as_ref() != Some(&basis) {
-                        due = basis.next(now, chance);
-                        known = Some(basis);
-                    }
-                    // What failed is tried again now that its wait is over.
-                    if self.failures > 0 || due.is_some_and(|due| due <= now) {
-                        return Due::Sync;
-                    }
-                    unread = None;
-                }
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    // A database that is gone for an hour is told once.
-                    if unread.as_ref() != Some(&error) {
-                        tracing::warn!("the schedule cannot be read: {error}");
-                        unread = Some(error);
+            match due {
+                Due::Sync(cause, chosen) => {
+                    if self.sync(cause, chosen).await {
+                        return;
                     }
                 }
-            }
-            tokio::select! {
-                () = clock.sleep(LOOK) => {}
-                () = self.arrived.notified() => self.hints_from = Timestamp::ZERO,
+                Due::Renewal(renewal) => self.renew(&renewal).await,
             }
         }
-    }
-
-    async fn look(&mut self, now: Timestamp) -> Result<Look> {
-        if let Some(front) = &mut self.front {
-            front.refresh(self.cli, &self.store).await?;
-        }
-        let wishes = Wishes::read(self.store.as_ref()).await?;
-        if let Some(pause) = wishes.paused {
-            return Ok(Look::Paused(pause));
-        }
-        let began = history::last_began(self.store.as_ref()).await?;
-        // A sync that began since then has fulfilled it.
-        if wishes.hurry > began && wishes.hurry <= Some(now) {
-            return Ok(Look::Hurry);
-        }
-        let schedule = config::stored(self.store.as_ref()).await?.schedule;
-        if now >= self.hints_from && !self.store.backlog().await?.is_empty() {
-            return Ok(Look::Hinted);
-        }
-        Ok(Look::Schedule(Basis { schedule, began }))
     }
 
     /// True where it was told to end.
-    async fn sync(&mut self, due: Due) -> bool {
-        let only_hinted = matches!(due, Due::Hinted);
+    async fn sync(&mut self, cause: Cause, chosen: Chosen) -> bool {
+        let only_hinted = cause == Cause::Webhooks;
+        self.note_resumed(&chosen);
+        let request = Request {
+            only_hinted,
+            urgent: cause == Cause::Asked,
+            resumed: self.gap.clone(),
+            chosen: Some(chosen),
+            ..Request::default()
+        };
         if only_hinted {
             // Those of a connection that cannot run now wait for it.
             self.hints_from = self.cli.clock.now().plus(HINTS_AGAIN);
         }
         let start = self.cli.clock.monotonic();
-        let ended = self.once(&due).await;
+        let ended = self.once(&request).await;
         let took = self.cli.clock.monotonic().saturating_sub(start);
         meters::ended(&ended, took);
         if let Some(front) = &self.front
@@ -244,8 +179,8 @@ impl Server<'_> {
                 self.gap = None;
                 if !only_hinted {
                     self.failures = 0;
-                    // A run for webhooks looks at some connections and not at all.
-                    self.alert(&hub, &report).await;
+                    self.again = Chosen::default();
+                    self.alert(&hub, &request, &report).await;
                 }
                 if let Err(error) = self.tell(&hub, &report) {
                     tracing::warn!("{error:#}");
@@ -261,6 +196,9 @@ impl Server<'_> {
                 }
                 _ => {
                     self.failures += 1;
+                    if !only_hinted {
+                        self.again.join(request.chosen.unwrap_or_default());
+                    }
                     self.failed(&error);
                 }
             },
@@ -279,26 +217,20 @@ impl Server<'_> {
         gap.reason = format!("{error:#}");
     }
 
-    async fn once(&self, due: &Due) -> Result<Option<(Hub, Report)>> {
+    async fn once(&self, request: &Request) -> Result<Option<(Hub, Report)>> {
         let (cli, store) = (self.cli, &self.store);
         let place = &cli.global.db;
-        let request = Request {
-            only_hinted: matches!(due, Due::Hinted),
-            urgent: matches!(due, Due::Asked),
-            resumed: self.gap.clone(),
-            ..Request::default()
-        };
         let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
-        let done = sync::once(cli, store, &right, &request).await;
+        let done = sync::once(cli, store, &right, request).await;
         let given_back = right.give_back().await;
         let done = done?;
         given_back?;
         Ok(done)
     }
 
-    async fn alert(&self, hub: &Hub, report: &Report) {
+    async fn alert(&self, hub: &Hub, request: &Request, report: &Report) {
         let store = self.store.as_ref();
-        let found = alerts::troubles(hub, report);
+        let found = alerts::troubles(hub, request, report);
         let told = async {
             let config = config::stored(store).await?;
             let messengers = messengers(&config.alerts)?;
@@ -319,40 +251,14 @@ impl Server<'_> {
 }
 
 /// What was due before this hub began, and did not happen.
-fn overdue(schedule: &Schedule, began: Option<Timestamp>, now: Timestamp) -> Option<Gap> {
-    let began = began?;
-    let since = schedule.next(Some(began), began, 0)?;
-    (since.plus(LATE) < now).then(|| Gap {
+fn overdue(table: &Timetable, now: Timestamp) -> Option<Gap> {
+    let entries = table.entries().iter();
+    let since = entries.filter_map(|entry| entry.overdue(now, LATE)).min()?;
+    Some(Gap {
         since,
         tries: 0,
         reason: "no hub was running".to_owned(),
     })
-}
-
-enum Look {
-    Paused(Pause),
-    Hurry,
-    Hinted,
-    Schedule(Basis),
-}
-
-/// What the next start follows from.
-#[derive(PartialEq, Eq)]
-struct Basis {
-    schedule: ScheduleConfig,
-    began: Option<Timestamp>,
-}
-
-impl Basis {
-    fn next(&self, now: Timestamp, chance: u64) -> Option<Timestamp> {
-        match Schedule::new(&self.schedule, now) {
-            Ok(schedule) => schedule.next(self.began, now, chance),
-            Err(error) => {
-                tracing::warn!("there is no schedule to follow: {error}");
-                None
-            }
-        }
-    }
 }
 
 /// One line for one run.

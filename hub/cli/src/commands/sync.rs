@@ -188,10 +188,9 @@ async fn with_right(
         first_contact: arguments.first_contact.into(),
         full: arguments.full,
         read_only: arguments.dry_run,
-        only_hinted: false,
-        resumed: None,
         // A script that runs it from time to time is nobody who waits.
         urgent: std::io::stdout().is_terminal(),
+        ..Request::default()
     };
     let record = arguments.record.as_deref();
     let done = once_recorded(cli, store, right, &request, record).await?;

@@ -2,18 +2,17 @@
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use concord_core::Timestamp;
 use concord_core::manifest::{Proof, Subscribe};
-use concord_core::ports::Store;
 use concord_core::webhook::DeliveryStore as _;
-use concord_core::{ConnectionId, Timestamp};
 use concord_server::webhooks::{Hook, address};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::{count, table};
 use crate::wire::hub::Reach;
-use crate::wire::{config, hooks};
+use crate::wire::{config, hooks, subscriptions};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -37,7 +36,8 @@ Example:
   concord webhooks register mailchimp
 
 The system may look whether the address answers: let `concord serve --listen` run.
-A subscription that was there before is removed first.")]
+A subscription that was there before is removed first. One that ends by itself is
+made anew by `concord serve --listen`.")]
 pub struct Register {
     /// The connection's name
     name: String,
@@ -64,34 +64,6 @@ struct Shown {
     waiting_since: Option<Timestamp>,
 }
 
-/// A subscription that the connector made.
-#[derive(Serialize, Deserialize)]
-struct Subscription {
-    id: String,
-    since: Timestamp,
-}
-
-fn document(connection: ConnectionId) -> String {
-    format!("webhooks/{}", connection.0)
-}
-
-async fn subscription(store: &dyn Store, connection: ConnectionId) -> Result<Option<Subscription>> {
-    let text = store.document(&document(connection)).await?;
-    let read = |text: String| serde_json::from_str(&text);
-    let known = text.map(read).transpose();
-    let known = known.context("what is noted of the subscription cannot be read")?;
-    Ok(known.flatten())
-}
-
-async fn note(
-    store: &dyn Store,
-    connection: ConnectionId,
-    known: Option<&Subscription>,
-) -> Result<()> {
-    let text = serde_json::to_string(&known)?;
-    Ok(store.set_document(&document(connection), &text).await?)
-}
-
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
     match command {
         Command::List => list(cli).await,
@@ -115,7 +87,8 @@ async fn list(cli: &Invocation) -> Result<Ending> {
     for (name, hook) in table {
         let mut rows = backlog.iter();
         let waits = rows.find(|backlog| backlog.connection == hook.connection);
-        let known = subscription(store.as_ref(), hook.connection).await?;
+        let known = subscriptions::known(store.as_ref(), hook.connection).await?;
+        let known = known.filter(|known| known.id.is_some());
         shown.push(Shown {
             address: url.and_then(|url| open_address(url, &name, &hook)),
             connection: name,
@@ -192,16 +165,10 @@ async fn register(cli: &Invocation, name: &str) -> Result<Ending> {
     if hook.wish.subscribe == Subscribe::ByHand {
         bail!("webhooks of '{name}' are set up at the vendor's own pages: give it {address}");
     }
-    if let Some(known) = subscription(store.as_ref(), connection.id()).await? {
-        connection.connector.unsubscribe(&known.id).await?;
-        note(store.as_ref(), connection.id(), None).await?;
-    }
-    let made = connection.connector.subscribe(&address).await;
-    let made = Subscription {
-        id: made.with_context(|| format!("'{name}' does not subscribe"))?,
-        since: cli.clock.now(),
-    };
-    note(store.as_ref(), connection.id(), Some(&made)).await?;
+    let (id, connector) = (connection.id(), connection.connector.as_ref());
+    let made = subscriptions::make(store.as_ref(), cli.clock.as_ref(), id, connector, &address);
+    let made = made.await;
+    let made = made.with_context(|| format!("'{name}' does not subscribe"))?;
     cli.output
         .show(&made, |_| format!("'{name}' sends webhooks from now on"))?;
     Ok(Ending::Fine)
@@ -213,12 +180,16 @@ async fn unregister(cli: &Invocation, name: &str) -> Result<Ending> {
         .hub(store.clone(), Reach::Systems, String::new())
         .await?;
     let connection = hub.named(name)?;
-    let Some(known) = subscription(store.as_ref(), connection.id()).await? else {
+    let ended = subscriptions::end(
+        store.as_ref(),
+        connection.id(),
+        connection.connector.as_ref(),
+    );
+    let ended = ended.await;
+    let ended = ended.with_context(|| format!("'{name}' does not let go of its subscription"))?;
+    let Some(known) = ended else {
         bail!("no subscription of '{name}' is known here");
     };
-    let gone = connection.connector.unsubscribe(&known.id).await;
-    gone.with_context(|| format!("'{name}' does not let go of its subscription"))?;
-    note(store.as_ref(), connection.id(), None).await?;
     cli.output
         .show(&known, |_| format!("'{name}' sends no webhooks any more"))?;
     Ok(Ending::Fine)

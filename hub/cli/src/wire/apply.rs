@@ -8,7 +8,8 @@ use concord_core::ports::{Sequence, Store, StoreError};
 use concord_core::state::ConnectionRow;
 use concord_core::{Changeset, ConnectionId, Timestamp, Value};
 use concord_engine::config::{Config, ConnectionConfig};
-use concord_engine::schedule::Schedule;
+use concord_engine::history::Began;
+use concord_engine::timetable::{Timetable, Unusable};
 use serde::Serialize;
 
 use super::alerts;
@@ -93,8 +94,8 @@ pub fn check(config: &Config, named: Option<&PathBuf>, now: Timestamp) -> Result
         }
     }
     rules::check(config, &schemas, &carried, &mut problems);
-    if let Err(error) = Schedule::new(&config.schedule, now) {
-        problems.add("schedule", error);
+    if let Err(Unusable { place, error }) = Timetable::new(config, &Began::default(), now) {
+        problems.add(place, error);
     }
     if let Some(webhooks) = &config.webhooks
         && let Some(problem) = hooks::problem(&webhooks.url)

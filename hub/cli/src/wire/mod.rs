@@ -22,6 +22,7 @@ pub mod seal;
 pub mod secrets;
 pub mod sign_in;
 pub mod store;
+pub mod subscriptions;
 mod unusable;
 pub mod vault;
 mod way_out;

@@ -7,6 +7,8 @@ use concord_core::Timestamp;
 use concord_core::alert::{Alert, AlertKind};
 use serde::{Deserialize, Serialize};
 
+use super::Found;
+
 /// What passes by itself within this time is told to nobody.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -48,7 +50,7 @@ impl Known {
 
     fn is_due(&self, now: Timestamp) -> bool {
         let patience = match self.kind {
-            AlertKind::Failing => PATIENCE,
+            AlertKind::Failing | AlertKind::FailingWrites => PATIENCE,
             AlertKind::Held | AlertKind::WaitsForApproval | AlertKind::Test => Duration::ZERO,
         };
         match self.told_at {
@@ -70,11 +72,11 @@ fn key(kind: AlertKind, connection: &str) -> String {
 impl Ledger {
     /// Takes what a run found in the place of what was there, and gives what
     /// somebody is to be told of.
-    pub fn settle(&mut self, found: Vec<Trouble>, now: Timestamp) -> Vec<Alert> {
+    pub fn settle(&mut self, found: Found, now: Timestamp) -> Vec<Alert> {
         for known in self.0.values_mut() {
-            known.over = true;
+            known.over |= !found.left.contains(&(known.kind, known.connection.clone()));
         }
-        for trouble in found {
+        for trouble in found.troubles {
             let known = self
                 .0
                 .entry(key(trouble.kind, &trouble.connection))
@@ -132,10 +134,18 @@ mod tests {
         }
     }
 
+    /// What a run of all connections found.
+    fn everywhere(troubles: &[Trouble]) -> Found {
+        Found {
+            troubles: troubles.to_vec(),
+            ..Found::default()
+        }
+    }
+
     /// What a run at this hour has to say, and everybody hears it.
     fn heard(ledger: &mut Ledger, hour: i64, found: &[Trouble]) -> Vec<(AlertKind, bool)> {
         let now = Timestamp(hour * HOUR);
-        let due = ledger.settle(found.to_vec(), now);
+        let due = ledger.settle(everywhere(found), now);
         ledger.told(&due, now);
         due.iter().map(|alert| (alert.kind, alert.over)).collect()
     }
@@ -170,15 +180,31 @@ mod tests {
     #[test]
     fn what_nobody_could_be_told_is_told_later() {
         let mut ledger = Ledger::default();
-        let held = vec![trouble(AlertKind::Held)];
+        let held = [trouble(AlertKind::Held)];
         for hour in 0..3 {
-            assert_eq!(ledger.settle(held.clone(), Timestamp(hour * HOUR)).len(), 1);
+            let due = ledger.settle(everywhere(&held), Timestamp(hour * HOUR));
+            assert_eq!(due.len(), 1);
         }
         assert_eq!(heard(&mut ledger, 3, &held), [(AlertKind::Held, false)]);
         // Nobody hears that it is over; then it is there again.
-        let over = ledger.settle(Vec::new(), Timestamp(4 * HOUR));
+        let over = ledger.settle(everywhere(&[]), Timestamp(4 * HOUR));
         assert!(over[0].over && over[0].since == Timestamp(0));
         assert_eq!(heard(&mut ledger, 5, &held), []);
         assert_eq!(heard(&mut ledger, 6, &[]), [(AlertKind::Held, true)]);
+    }
+
+    #[test]
+    fn a_run_that_does_not_look_does_not_say_that_it_is_over() {
+        let mut ledger = Ledger::default();
+        let failing = [trouble(AlertKind::Failing)];
+        assert_eq!(heard(&mut ledger, 0, &failing), []);
+        let elsewhere = || Found {
+            left: [(AlertKind::Failing, "crm".to_owned())].into(),
+            ..Found::default()
+        };
+        assert_eq!(ledger.settle(elsewhere(), Timestamp(HOUR / 2)), []);
+        // It has lasted for an hour, whoever looks.
+        let due = ledger.settle(elsewhere(), Timestamp(HOUR));
+        assert!(due.len() == 1 && !due[0].over && due[0].since == Timestamp(0));
     }
 }

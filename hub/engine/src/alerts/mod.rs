@@ -4,6 +4,8 @@
 mod hook;
 mod ledger;
 
+use std::collections::BTreeSet;
+
 use concord_core::Timestamp;
 use concord_core::alert::{Alert, AlertKind, Messenger};
 use concord_core::ports::{Store, StoreError};
@@ -12,7 +14,7 @@ pub use self::hook::Hook;
 pub use self::ledger::{Ledger, Trouble};
 use crate::documents;
 use crate::hub::Hub;
-use crate::run::Report;
+use crate::run::{Report, Request};
 
 const DOCUMENT: &str = "alerts";
 
@@ -22,8 +24,35 @@ pub async fn known(store: &dyn Store) -> Result<Ledger, StoreError> {
     Ok(documents::read(store, DOCUMENT).await?.unwrap_or_default())
 }
 
-/// What a run of all connections found.
-pub fn troubles(hub: &Hub, report: &Report) -> Vec<Trouble> {
+/// What a run found, and what it did not look at.
+#[derive(Debug, Default)]
+pub struct Found {
+    troubles: Vec<Trouble>,
+    /// Of these it is not known whether they are over.
+    left: BTreeSet<(AlertKind, String)>,
+}
+
+pub fn troubles(hub: &Hub, request: &Request, report: &Report) -> Found {
+    let mut left = BTreeSet::new();
+    let names = || hub.connections.iter().map(|one| &one.row.name);
+    let is_written = names().any(|name| request.writes(name));
+    for name in names() {
+        if !request.reads(name) {
+            left.insert((AlertKind::Failing, name.clone()));
+        }
+        if !request.writes(name) {
+            left.insert((AlertKind::FailingWrites, name.clone()));
+        }
+        // The guards look at all that is owed, whoever is written to.
+        if !is_written {
+            left.insert((AlertKind::WaitsForApproval, name.clone()));
+        }
+    }
+    let troubles = all_of(hub, request, report);
+    Found { troubles, left }
+}
+
+fn all_of(hub: &Hub, request: &Request, report: &Report) -> Vec<Trouble> {
     let held = hub.connections.iter().filter_map(|connection| {
         Some(Trouble {
             kind: AlertKind::Held,
@@ -49,7 +78,10 @@ pub fn troubles(hub: &Hub, report: &Report) -> Vec<Trouble> {
             continue;
         }
         found.push(Trouble {
-            kind: AlertKind::Failing,
+            kind: match request.reads(connection) {
+                true => AlertKind::Failing,
+                false => AlertKind::FailingWrites,
+            },
             connection: connection.to_owned(),
             says: format!("{name}: {why}"),
             next: format!("`concord connection check {connection}` says more"),
@@ -62,7 +94,7 @@ pub fn troubles(hub: &Hub, report: &Report) -> Vec<Trouble> {
 /// the next one.
 pub async fn tell(
     store: &dyn Store,
-    found: Vec<Trouble>,
+    found: Found,
     now: Timestamp,
     messengers: &[Box<dyn Messenger>],
 ) -> Result<(), StoreError> {

@@ -1,50 +1,17 @@
-//! What a run is asked to do, and what became of it.
+//! What became of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use concord_core::Timestamp;
-use concord_core::ports::Urgency;
-use concord_sync::approve::FirstContact;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::Gap;
 use crate::brake::Brake;
 use crate::guard::Guarded;
 use crate::matcher::Matched;
 use crate::outbox::Sent;
 use crate::page::PageCounts;
 use crate::webhooks::Hinted;
-
-/// What an operator asks a run to do.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Request {
-    /// Only this connection is read and written; the others keep their debts.
-    pub connection: Option<String>,
-    /// Approve the first plan of the connections that wait for it.
-    pub approve: bool,
-    pub first_contact: FirstContact,
-    /// Read everything, whatever changed.
-    pub full: bool,
-    /// Read and match, and write nothing.
-    pub read_only: bool,
-    /// Read only what webhooks named, and no connection besides theirs.
-    pub only_hinted: bool,
-    /// Nothing could run for a while before this.
-    #[serde(default)]
-    pub resumed: Option<Gap>,
-    /// A person waits for it.
-    pub urgent: bool,
-}
-
-impl Request {
-    pub(super) fn urgency(&self) -> Urgency {
-        match (self.urgent, self.only_hinted) {
-            (true, _) => Urgency::Person,
-            (false, true) => Urgency::Webhook,
-            (false, false) => Urgency::Incremental,
-        }
-    }
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StreamReport {
@@ -54,15 +21,6 @@ pub struct StreamReport {
     pub took_ms: u64,
     /// Why the stream's part of the run ended early.
     pub stopped: Option<String>,
-}
-
-/// A time in which no run could be written down, so that the next one says why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    pub since: Timestamp,
-    /// Runs that were tried in vain.
-    pub tries: u32,
-    pub reason: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

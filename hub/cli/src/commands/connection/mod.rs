@@ -9,13 +9,15 @@ mod signed;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use concord_core::ports::Store as _;
 use concord_engine::EngineError;
 use serde_json::json;
 
 use super::apply::take_over;
 use crate::exit::Ending;
 use crate::invocation::Invocation;
-use crate::wire::config;
+use crate::wire::hub::Reach;
+use crate::wire::{config, subscriptions};
 
 pub use list::rows;
 use signed::Signed;
@@ -71,6 +73,7 @@ async fn remove(cli: &Invocation, arguments: &RemoveArguments) -> Result<Ending>
         Some(_) => Some(signed::look(cli, &store, name).await),
         None => None,
     };
+    let unsubscribed = unsubscribe(cli, name).await;
     let changes = take_over(cli, &config, "connection remove").await?;
     let vendor = match signed {
         Some(signed) => Some(give_back(cli, signed).await),
@@ -78,11 +81,43 @@ async fn remove(cli: &Invocation, arguments: &RemoveArguments) -> Result<Ending>
     };
     let mut document = json!(changes);
     document["vendor"] = json!(vendor);
+    document["webhooks"] = json!(unsubscribed);
     cli.output.show(&document, |_| {
-        let vendor = vendor.map_or_else(String::new, |vendor| format!("\n{vendor}"));
-        format!("- connection {name}{vendor}")
+        let said = [Some(format!("- connection {name}")), vendor, unsubscribed];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        said.join("\n")
     })?;
     Ok(Ending::Fine)
+}
+
+/// Asks for no more webhooks while the sign-in is still there.  A system that cannot
+/// be reached does not keep its connection from going.
+async fn unsubscribe(cli: &Invocation, name: &str) -> Option<String> {
+    let ended = async {
+        let store = cli.writing().await?;
+        let rows = store.connections().await?;
+        let row = rows.iter().find(|row| row.name == name && !row.removed);
+        let known = match row {
+            Some(row) => subscriptions::known(store.as_ref(), row.id).await?,
+            None => None,
+        };
+        if known.is_none() {
+            return Ok(None);
+        }
+        let hub = cli
+            .hub(store.clone(), Reach::Systems, String::new())
+            .await?;
+        let connection = hub.named(name)?;
+        let connector = connection.connector.as_ref();
+        subscriptions::end(store.as_ref(), connection.id(), connector).await
+    };
+    match ended.await {
+        Ok(None) => None,
+        Ok(Some(_)) => Some("it sends no webhooks any more".into()),
+        Err(error) => Some(format!(
+            "it may still send webhooks ({error:#}): take them back at its own pages"
+        )),
+    }
 }
 
 /// The connection is gone already, so whatever fails is only told.

@@ -4,8 +4,8 @@ use anyhow::Result;
 use concord_core::Timestamp;
 use concord_core::ports::Store;
 use concord_engine::brake::brake;
-use concord_engine::history;
-use concord_engine::schedule::Schedule;
+use concord_engine::history::Began;
+use concord_engine::timetable::Timetable;
 
 use super::Finding;
 use crate::commands::serve::LATE;
@@ -27,31 +27,51 @@ pub async fn look(cli: &Invocation, store: &dyn Store) -> Result<Vec<Finding>> {
 
 async fn schedule(store: &dyn Store, now: Timestamp) -> Result<Finding> {
     const CHECK: &str = "schedule";
-    if let Some(pause) = Wishes::read(store).await?.paused {
+    let wishes = Wishes::read(store).await?;
+    if let Some(pause) = &wishes.paused {
         let says = format!("paused since {} {}", pause.since, pause.reason);
         let next = "`concord schedule resume` goes on";
         return Ok(Finding::warning(CHECK, says.trim_end(), next));
     }
-    let config = config::stored(store).await?.schedule;
-    let schedule = match Schedule::new(&config, now) {
-        Ok(schedule) => schedule,
+    let config = config::stored(store).await?;
+    let began = Began::load(store).await?;
+    let table = match Timetable::new(&config, &began, now) {
+        Ok(table) => table.without(&wishes.paused_ones()),
         Err(error) => {
-            let next = "correct `schedule` in the configuration, and `concord apply` it";
+            let next = "correct it in the configuration, and `concord apply` it";
             return Ok(Finding::broken(CHECK, error.to_string(), next));
         }
     };
-    let Some(began) = history::last_began(store).await? else {
+    let Some(last) = began.last() else {
         let next = "`concord sync` by hand, `concord serve` on schedule";
         return Ok(Finding::warning(CHECK, "nothing was ever synced", next));
     };
-    let due = schedule.next(Some(began), began, 0);
-    Ok(match due.filter(|due| due.plus(LATE) < now) {
-        Some(due) => Finding::warning(
+    let entries = table.entries().iter();
+    let overdue = entries.filter_map(|entry| Some((entry.overdue(now, LATE)?, entry)));
+    if let Some((due, entry)) = overdue.min_by_key(|(due, _)| *due) {
+        let (name, direction) = (&entry.connection, entry.direction);
+        return Ok(Finding::warning(
             CHECK,
-            format!("a sync has been due since {due}; the last one began at {began}"),
+            format!("{name} has been due since {due} ({direction}); the last sync began at {last}"),
             "see whether `concord serve` runs, and what it says",
+        ));
+    }
+    let paused = wishes.connections.iter().filter_map(|(name, wish)| {
+        let pause = wish.paused.as_ref()?;
+        Some(
+            format!("{name} is paused since {} {}", pause.since, pause.reason)
+                .trim_end()
+                .to_owned(),
+        )
+    });
+    let paused: Vec<String> = paused.collect();
+    Ok(match paused.is_empty() {
+        true => Finding::fine(CHECK, format!("the last sync began at {last}")),
+        false => Finding::warning(
+            CHECK,
+            paused.join("; "),
+            "`concord schedule resume --connection NAME` goes on",
         ),
-        None => Finding::fine(CHECK, format!("the last sync began at {began}")),
     })
 }
 

@@ -7,18 +7,19 @@ use std::time::Duration;
 use anyhow::Result;
 use concord_core::ports::Store as _;
 use concord_core::webhook::DeliveryStore;
+use concord_core::{ConnectionId, Timestamp};
 use concord_engine::webhooks::intake::{Intake, intake};
 use concord_server::health;
 use concord_server::listen::Listening;
 use concord_server::metrics::{self, Meters, Scraped, Totals};
-use concord_server::webhooks::{Door, Hooks, routes};
+use concord_server::webhooks::{Door, Hooks, address, routes};
 use concord_store::SqlStore;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::invocation::Invocation;
-use crate::wire::config;
 use crate::wire::hooks::{self, Basis};
+use crate::wire::{config, subscriptions};
 
 /// How long those who are half-way through are waited for at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,9 +30,21 @@ pub struct Front {
     intake: Intake,
     keeper: JoinHandle<()>,
     hooks: Arc<Hooks>,
+    renewals: Vec<Renewal>,
     basis: Option<Basis>,
     totals: Totals,
     upkeep: JoinHandle<()>,
+}
+
+/// A subscription that ends by itself.
+#[derive(Clone)]
+pub struct Renewal {
+    pub name: String,
+    pub connection: ConnectionId,
+    /// When it is made anew, counted from when it was made.
+    pub after: Duration,
+    /// What the system is told to send to.
+    pub address: String,
 }
 
 impl Front {
@@ -64,6 +77,7 @@ impl Front {
             intake,
             keeper: tokio::spawn(keeper.run()),
             hooks,
+            renewals: Vec::new(),
             basis: None,
             totals,
             upkeep: tokio::spawn(meters.keep_up(Arc::clone(&cli.clock))),
@@ -90,9 +104,29 @@ impl Front {
             tracing::warn!("{what}");
         }
         let url = config.webhooks.map(|webhooks| webhooks.url);
+        let all = table.iter().filter_map(|(name, hook)| {
+            let hours = hook.wish.renew_hours?;
+            Some(Renewal {
+                name: name.clone(),
+                connection: hook.connection,
+                after: Duration::from_secs(3600) * hours,
+                address: address(url.as_deref()?, name, hook)?,
+            })
+        });
+        self.renewals = all.collect();
         self.hooks.set(url, table);
         self.basis = Some(basis);
         Ok(())
+    }
+
+    /// The first subscription whose time has come.
+    pub async fn renewal(&self, store: &SqlStore, now: Timestamp) -> Result<Option<Renewal>> {
+        for renewal in &self.renewals {
+            if subscriptions::is_due(store, renewal.connection, renewal.after, now).await? {
+                return Ok(Some(renewal.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Looks at the numbers that change with a run.
