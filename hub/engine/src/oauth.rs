@@ -15,7 +15,7 @@ mod sign_in;
 mod transport;
 
 pub use answer::Answer;
-pub use app::{App, AppError, Endpoints};
+pub use app::{App, AppError, Endpoints, RevokeError};
 pub use grant::{GRANT, Grant, Standing};
 pub use keeper::{Keeper, KeeperParts};
 pub use sign_in::{Begun, DeviceCode, SignIn, SignInError};

@@ -86,7 +86,16 @@ pub fn plan(
         revoke,
         redirect: wish.redirect_uri.clone().unwrap_or_else(|| REDIRECT.into()),
     };
-    let policy = servers(&place, config, &endpoints, problems);
+    let mut oauth = oauth.clone();
+    // A server that the admin names is the one that is asked, whatever a redirect
+    // says.
+    if wish.token_url.is_some() || wish.revoke_url.is_some() {
+        oauth.accounts_server = None;
+    }
+    let accounts = oauth.accounts_server.iter();
+    let accounts = accounts.flat_map(|server| &server.hosts);
+    let accounts: Vec<String> = accounts.filter_map(|host| url(&None, Some(host))).collect();
+    let policy = servers(&place, config, &endpoints, &accounts, problems);
     for url in endpoints.authorize.iter().chain([&endpoints.redirect]) {
         if let Err(error) = Url::parse(url) {
             problems.add(&place, format!("'{url}' is no URL: {error}"));
@@ -97,7 +106,7 @@ pub fn plan(
         endpoints,
         scopes: wish.scopes.clone().unwrap_or_else(|| oauth.scopes.clone()),
         by_itself: wish.grant == GrantKind::ClientCredentials,
-        manifest: oauth.clone(),
+        manifest: oauth,
         policy,
     })
 }
@@ -106,6 +115,7 @@ fn servers(
     place: &str,
     config: &ConnectionConfig,
     endpoints: &Endpoints,
+    accounts: &[String],
     problems: &mut Problems,
 ) -> EgressPolicy {
     let asked = [
@@ -114,7 +124,7 @@ fn servers(
         endpoints.revoke.as_ref(),
     ];
     let mut hosts = Vec::new();
-    for url in asked.into_iter().flatten() {
+    for url in asked.into_iter().flatten().chain(accounts) {
         match url.parse::<HostRule>() {
             Ok(rule) => hosts.push(rule),
             Err(error) => problems.add(place, error),

@@ -44,6 +44,21 @@ pub struct OAuth {
     /// Configuration that comes with the sign-in.
     #[serde(default)]
     pub values: Vec<SignInValue>,
+    /// Where accounts live on servers of their own.
+    #[serde(default)]
+    pub accounts_server: Option<AccountsServer>,
+}
+
+/// The redirect names the server that the account lives at: its token URL and its
+/// revoke URL are those of the manifest at that server, from the code on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AccountsServer {
+    /// What the redirect calls it.  One without it means the manifest's server.
+    pub parameter: String,
+    /// The servers that it may name, as in `egress`.  Code and client secret go to
+    /// no other, since a redirect may be anybody's.
+    pub hosts: Vec<String>,
 }
 
 /// How the app proves itself at the token URL (RFC 6749 §2.3.1).
@@ -94,13 +109,18 @@ impl OAuth {
                 ));
             }
         }
+        let hosts = self.accounts_server.iter().map(|server| &server.hosts);
+        if hosts.clone().any(Vec::is_empty) {
+            return Some("oauth has an accounts-server that may be at no hosts".into());
+        }
         let urls = [
             &self.authorize_url,
             &Some(self.token_url.clone()),
             &self.device_url,
             &self.revoke_url,
         ];
-        let mut places = urls.into_iter().flatten().flat_map(|url| placeholders(url));
+        let urls = urls.into_iter().flatten().chain(hosts.flatten());
+        let mut places = urls.flat_map(|url| placeholders(url));
         let unknown = places.find(|key| !keys.contains(key))?;
         Some(format!(
             "oauth has the configuration key '{unknown}' in a URL, which is not declared"
@@ -153,6 +173,13 @@ mod tests {
         assert!(found.contains("'shop'"), "{found}");
         let found = oauth("token-url = 'https://a/t'").problem(&[]).unwrap();
         assert!(found.contains("authorize-url"), "{found}");
+        let server = "[accounts-server]\nparameter = 'accounts-server'\nhosts = ";
+        let found = |hosts: &str| oauth(&format!("{fine}\n{server}{hosts}")).problem(&["shop"]);
+        assert_eq!(found("['accounts.example', 'https://{shop}']"), None);
+        let unknown = found("['https://{region}.example']").unwrap();
+        assert!(unknown.contains("'region'"), "{unknown}");
+        let none = found("[]").unwrap();
+        assert!(none.contains("no hosts"), "{none}");
         let value = "values = [{ from = 'token', name = 'instance_url', config = 'base_url' }]";
         let found = oauth(&format!("{fine}\n{value}"))
             .problem(&["shop"])

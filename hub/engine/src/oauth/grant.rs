@@ -39,6 +39,9 @@ pub struct Grant {
     /// Configuration that came with the sign-in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// Where the account lives, if the redirect said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accounts_server: Option<String>,
     state: State,
     /// How an earlier refresh may have been carried out unheard, if one may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,8 +99,17 @@ impl Grant {
             obtained_at: now,
             signed_in_at: now,
             values,
+            accounts_server: None,
             state: State::Ready,
             doubt: None,
+        }
+    }
+
+    /// The same for an account that lives at a server of its own.
+    pub(super) fn living_at(self, accounts_server: Option<String>) -> Self {
+        Self {
+            accounts_server,
+            ..self
         }
     }
 
@@ -127,8 +139,14 @@ impl Grant {
         &self.access
     }
 
+    /// The server that renews it and takes it back, where that is not the
+    /// manifest's.
+    pub fn accounts_server(&self) -> Option<&str> {
+        self.accounts_server.as_deref()
+    }
+
     /// What gives the sign-in back: the refresh token, else the access token.
-    pub fn to_revoke(&self) -> &str {
+    pub(super) fn to_revoke(&self) -> &str {
         self.refresh.as_ref().unwrap_or(&self.access)
     }
 
@@ -173,6 +191,7 @@ impl Grant {
             refresh: fresh.refresh.or_else(|| self.refresh.clone()),
             refresh_until: fresh.refresh_until.or(self.refresh_until),
             signed_in_at: self.signed_in_at,
+            accounts_server: self.accounts_server.clone(),
             ..fresh
         }
     }

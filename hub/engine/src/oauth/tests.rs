@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::tests::TestClock;
 
+mod accounts_server;
 mod keeper;
 mod sign_in;
 
@@ -79,6 +80,7 @@ struct Server {
     row: Arc<Row>,
     answers: Mutex<VecDeque<Answered>>,
     forms: Mutex<Vec<BTreeMap<String, String>>>,
+    urls: Mutex<Vec<String>>,
     timeouts: Mutex<Vec<Duration>>,
 }
 
@@ -87,6 +89,7 @@ impl Http for Server {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let form = url::form_urlencoded::parse(request.body.as_ref().unwrap());
         self.forms.lock().unwrap().push(form.into_owned().collect());
+        self.urls.lock().unwrap().push(request.url);
         self.timeouts.lock().unwrap().push(request.timeout);
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.expect("a request that the test did not expect");
@@ -152,6 +155,7 @@ impl Bench {
             row: Arc::clone(&row),
             answers: Mutex::default(),
             forms: Mutex::default(),
+            urls: Mutex::default(),
             timeouts: Mutex::default(),
         });
         let now = Duration::from_secs(u64::try_from(START).unwrap());

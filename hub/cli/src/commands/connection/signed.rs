@@ -106,7 +106,7 @@ impl Signed {
             return Ok("nobody was signed in".into());
         };
         let app = self.app()?;
-        let revoked = app.revoke(&self.transport()?, grant.to_revoke()).await;
+        let revoked = app.revoke(&self.transport()?, &grant).await;
         Ok(match revoked {
             Ok(true) => "the vendor was told to forget the sign-in".into(),
             Ok(false) => {

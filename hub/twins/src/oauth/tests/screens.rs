@@ -9,6 +9,7 @@ fn the_rules_can_be_changed_one_by_one() {
         "rotation": "never",
         "states_life": true,
         "strict": false,
+        "home": null,
     });
     assert_eq!(desk.control("oauth", json!({})), rules);
     let told = desk.control("oauth", json!({"access_life_s": 2, "rotation": "grace"}));
@@ -110,4 +111,23 @@ fn two_runs_give_the_same_tokens_and_two_seeds_do_not() {
         ..Desk::new()
     };
     assert_ne!(other.tokens(), Desk::new().tokens());
+}
+
+#[test]
+fn a_redirect_with_a_code_names_the_account_s_data_centre() {
+    let mut desk = Desk::new();
+    let home = json!({"location": "eu", "accounts-server": "https://accounts.eu.example"});
+    assert_eq!(desk.control("oauth", json!({"home": home}))["home"], home);
+    let asked = [
+        ("response_type", "code"),
+        ("client_id", "concord"),
+        ("redirect_uri", CALLBACK),
+    ];
+    let back = desk.authorize(&asked).unwrap();
+    let server = parameter(&back, "accounts-server");
+    assert_eq!(server.as_deref(), Some("https://accounts.eu.example"));
+    assert_eq!(parameter(&back, "location").as_deref(), Some("eu"));
+    desk.control("consent", json!({"answer": "deny"}));
+    let back = desk.authorize(&asked).unwrap();
+    assert_eq!(parameter(&back, "accounts-server"), None);
 }
