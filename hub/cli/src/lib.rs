@@ -10,6 +10,7 @@ pub mod output;
 pub mod progress;
 pub mod stages;
 pub mod traces;
+mod typed;
 pub mod wire;
 
 use std::io::{self, IsTerminal as _};

@@ -4,6 +4,7 @@
 mod accounts_server;
 mod refused;
 mod serving;
+mod tenants;
 mod vendor;
 pub mod visit;
 

@@ -79,14 +79,21 @@ pub fn plan(
     let token = url(&wish.token_url, Some(&oauth.token_url));
     let device = url(&wish.device_url, oauth.device_url.as_ref());
     let revoke = url(&wish.revoke_url, oauth.revoke_url.as_ref());
+    let mut oauth = oauth.clone();
+    // What the admin gave is not chosen.
+    oauth.tenants = oauth
+        .tenants
+        .filter(|tenants| !values.contains_key(&tenants.config));
+    let tenants = oauth.tenants.as_ref();
+    let tenants = tenants.and_then(|tenants| url(&None, Some(&tenants.url)));
     let endpoints = Endpoints {
         authorize,
         token: token?,
         device,
         revoke,
+        tenants,
         redirect: wish.redirect_uri.clone().unwrap_or_else(|| REDIRECT.into()),
     };
-    let mut oauth = oauth.clone();
     // A server that the admin names is the one that is asked, whatever a redirect
     // says.
     if wish.token_url.is_some() || wish.revoke_url.is_some() {
@@ -122,6 +129,7 @@ fn servers(
         Some(&endpoints.token),
         endpoints.device.as_ref(),
         endpoints.revoke.as_ref(),
+        endpoints.tenants.as_ref(),
     ];
     let mut hosts = Vec::new();
     for url in asked.into_iter().flatten().chain(accounts) {
@@ -139,6 +147,12 @@ fn servers(
 impl SignInPlan {
     pub fn by_itself(&self) -> bool {
         self.by_itself
+    }
+
+    /// The configuration key that a choice of an account fills, where one is made.
+    pub fn tenant_key(&self) -> Option<&str> {
+        let tenants = self.manifest.tenants.as_ref().filter(|_| !self.by_itself);
+        tenants.map(|tenants| tenants.config.as_str())
     }
 
     pub fn redirect(&self) -> &str {

@@ -47,6 +47,24 @@ pub struct OAuth {
     /// Where accounts live on servers of their own.
     #[serde(default)]
     pub accounts_server: Option<AccountsServer>,
+    /// Where one sign-in reaches several accounts.
+    #[serde(default)]
+    pub tenants: Option<Tenants>,
+}
+
+/// A connection is one of the accounts that its sign-in reaches: the only one, or
+/// the one that a person chooses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Tenants {
+    /// Gives them to whoever has the token, as a JSON array of objects.
+    pub url: String,
+    /// What an object calls the id: `tenantId`.
+    pub id: String,
+    /// What it calls the name that a person knows the account by.
+    pub name: String,
+    /// The configuration key that the id is the value of, unless the admin gave one.
+    pub config: String,
 }
 
 /// The redirect names the server that the account lives at: its token URL and its
@@ -101,11 +119,12 @@ impl OAuth {
         if self.authorize_url.is_none() && self.device_url.is_none() {
             return Some("oauth needs an authorize-url or a device-url".into());
         }
-        for value in &self.values {
-            if !keys.contains(&value.config.as_str()) {
+        let filled = self.values.iter().map(|value| &value.config);
+        let filled = filled.chain(self.tenants.iter().map(|tenants| &tenants.config));
+        for key in filled {
+            if !keys.contains(&key.as_str()) {
                 return Some(format!(
-                    "oauth fills the configuration key '{}', which is not declared",
-                    value.config
+                    "oauth fills the configuration key '{key}', which is not declared"
                 ));
             }
         }
@@ -118,6 +137,7 @@ impl OAuth {
             &Some(self.token_url.clone()),
             &self.device_url,
             &self.revoke_url,
+            &self.tenants.as_ref().map(|tenants| tenants.url.clone()),
         ];
         let urls = urls.into_iter().flatten().chain(hosts.flatten());
         let mut places = urls.flat_map(|url| placeholders(url));
@@ -180,6 +200,17 @@ mod tests {
         assert!(unknown.contains("'region'"), "{unknown}");
         let none = found("[]").unwrap();
         assert!(none.contains("no hosts"), "{none}");
+        let tenants = |url: &str, config: &str| {
+            let text = format!(
+                "{fine}\n[tenants]\nurl = '{url}'\nid = 'i'\nname = 'n'\nconfig = '{config}'"
+            );
+            oauth(&text).problem(&["shop"])
+        };
+        assert_eq!(tenants("https://{shop}/all", "shop"), None);
+        let found = tenants("https://{shop}/all", "tenant").unwrap();
+        assert!(found.contains("'tenant'"), "{found}");
+        let found = tenants("https://{region}/all", "shop").unwrap();
+        assert!(found.contains("'region'"), "{found}");
         let value = "values = [{ from = 'token', name = 'instance_url', config = 'base_url' }]";
         let found = oauth(&format!("{fine}\n{value}"))
             .problem(&["shop"])

@@ -36,6 +36,8 @@ pub struct Endpoints {
     pub token: String,
     pub device: Option<String>,
     pub revoke: Option<String>,
+    /// Where the accounts that a sign-in reaches are listed.
+    pub tenants: Option<String>,
     /// Where the browser comes back to.
     pub redirect: String,
 }

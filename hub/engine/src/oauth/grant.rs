@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::app::App;
+use super::tenants::Tenant;
 
 /// The name under which a connection's sign-in is kept among its secrets.
 pub const GRANT: &str = "sign-in";
@@ -42,6 +43,9 @@ pub struct Grant {
     /// Where the account lives, if the redirect said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     accounts_server: Option<String>,
+    /// Which of the accounts that it reaches is meant has to be chosen still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    undecided: bool,
     state: State,
     /// How an earlier refresh may have been carried out unheard, if one may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +104,7 @@ impl Grant {
             signed_in_at: now,
             values,
             accounts_server: None,
+            undecided: app.manifest.tenants.is_some() && !app.by_itself,
             state: State::Ready,
             doubt: None,
         }
@@ -125,6 +130,10 @@ impl Grant {
 
     pub fn standing(&self) -> Standing {
         match &self.state {
+            State::Ready | State::Refreshing { .. } if self.undecided => Standing::NeedsSignIn {
+                reason: "it reaches several accounts, and which one is meant is not chosen yet"
+                    .into(),
+            },
             State::Ready | State::Refreshing { .. } => Standing::SignedIn {
                 since: self.signed_in_at,
                 until: self.refresh_until,
@@ -133,6 +142,27 @@ impl Grant {
                 reason: reason.clone(),
             },
         }
+    }
+
+    /// Whether nothing but the choice of an account is missing.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided && !matches!(self.state, State::Over { .. })
+    }
+
+    /// With the account that was chosen, as the value of its configuration key.
+    pub fn of_tenant(&self, key: &str, tenant: &Tenant) -> Self {
+        let mut grant = self.clone();
+        grant.values.insert(key.to_owned(), tenant.id.clone());
+        grant.undecided = false;
+        grant
+    }
+
+    /// In place of an earlier one, whose choice is the first to be looked for.
+    pub fn in_place_of(mut self, earlier: &Grant, key: &str) -> Self {
+        if let Some(chosen) = earlier.values.get(key) {
+            self.values.insert(key.to_owned(), chosen.clone());
+        }
+        self
     }
 
     pub fn access(&self) -> &str {
@@ -192,6 +222,7 @@ impl Grant {
             refresh_until: fresh.refresh_until.or(self.refresh_until),
             signed_in_at: self.signed_in_at,
             accounts_server: self.accounts_server.clone(),
+            undecided: self.undecided,
             ..fresh
         }
     }

@@ -19,6 +19,7 @@ use crate::clock::tests::TestClock;
 mod accounts_server;
 mod keeper;
 mod sign_in;
+mod tenants;
 
 /// A row that can fail and be written to by others.
 #[derive(Default)]
@@ -87,7 +88,7 @@ struct Server {
 #[async_trait]
 impl Http for Server {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let form = url::form_urlencoded::parse(request.body.as_ref().unwrap());
+        let form = url::form_urlencoded::parse(request.body.as_deref().unwrap_or_default());
         self.forms.lock().unwrap().push(form.into_owned().collect());
         self.urls.lock().unwrap().push(request.url);
         self.timeouts.lock().unwrap().push(request.timeout);
@@ -128,6 +129,7 @@ fn app() -> App {
             token: "https://login.example/token".into(),
             device: None,
             revoke: Some("https://login.example/revoke".into()),
+            tenants: None,
             redirect: "http://127.0.0.1:8497/callback".into(),
         },
         scopes: vec!["contacts".into()],

@@ -8,6 +8,7 @@
 //! | `POST /_twin/grants {"revoke": "all"}` | the person withdraws the app: every grant ends, and every code that is on its way |
 //! | `GET /_twin/grants` | `{grants, live, refreshed, reused, revoked, introspected}`, counted since the start |
 //! | `POST /_twin/oauth {access_life_s?, refresh_life_s?, rotation?, states_life?, strict?, home?}` | other rules from now on; answers with all of them |
+//! | `POST /_twin/tenants {"tenants": [{tenantId, tenantName}]}` | the accounts that every token reaches from now on |
 //! | `POST /_twin/clients {client_id, client_secret?, redirect_uris, pkce?}` | registers a client, or replaces it |
 //!
 //! Lives are seconds, and null is for ever; tokens that are out keep theirs.
@@ -47,6 +48,7 @@ impl AuthorizationServer {
             ("POST", "grants") => self.withdraw(request),
             ("GET", "grants") => Ok(Response::json(200, &self.grants.counts)),
             ("POST", "oauth") => self.set_options(request),
+            ("POST", "tenants") => self.set_tenants(request),
             ("POST", "clients") => self.add_client(request),
             _ => return None,
         };

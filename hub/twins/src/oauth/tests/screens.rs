@@ -131,3 +131,23 @@ fn a_redirect_with_a_code_names_the_account_s_data_centre() {
     let back = desk.authorize(&asked).unwrap();
     assert_eq!(parameter(&back, "accounts-server"), None);
 }
+
+#[test]
+fn whoever_has_a_live_token_sees_the_accounts_that_it_reaches() {
+    let mut desk = Desk::new();
+    let tenants = json!([{"tenantId": "t-1", "tenantName": "Maple"}]);
+    desk.control("tenants", json!({"tenants": tenants}));
+    let listed = |desk: &mut Desk, token: &str| {
+        let request = Request::plain("GET", "/connections");
+        desk.send(request.with_header("authorization", &format!("Bearer {token}")))
+    };
+    let tokens = desk.tokens();
+    let token = text(&tokens, "access_token");
+    let answer = listed(&mut desk, token);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.value()[0]["tenantId"], "t-1");
+    assert_eq!(answer.value()[0]["tenantName"], "Maple");
+    desk.control("grants", json!({"revoke": "all"}));
+    assert_eq!(listed(&mut desk, token).status, 401);
+    assert_eq!(listed(&mut desk, "none").status, 401);
+}
