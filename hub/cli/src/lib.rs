@@ -11,6 +11,7 @@ pub mod output;
 pub mod progress;
 pub mod stages;
 pub mod traces;
+mod typed;
 pub mod wire;
 
 use std::process::ExitCode;

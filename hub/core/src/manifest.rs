@@ -13,7 +13,7 @@ mod oauth;
 mod quota;
 mod webhooks;
 
-pub use oauth::{ClientAuth, OAuth, SignInValue, Told, filled};
+pub use oauth::{AccountsServer, ClientAuth, OAuth, SignInValue, Tenants, Told, filled};
 pub use quota::{BodySign, Cost, Quota, QuotaHeaders, ResetForm, Scope, Throttled};
 pub use webhooks::{Encoding, Proof, SentAt, Signed, Subscribe, Unit, Webhooks};
 

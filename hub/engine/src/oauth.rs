@@ -12,13 +12,15 @@ mod grant;
 mod hidden;
 mod keeper;
 mod sign_in;
+mod tenants;
 mod transport;
 
 pub use answer::Answer;
-pub use app::{App, AppError, Endpoints};
+pub use app::{App, AppError, Endpoints, RevokeError};
 pub use grant::{GRANT, Grant, Standing};
 pub use keeper::{Keeper, KeeperParts};
 pub use sign_in::{Begun, DeviceCode, SignIn, SignInError};
+pub use tenants::{Tenant, TenantsError, choose, tenants};
 pub use transport::{Transport, Troubled};
 
 #[cfg(test)]

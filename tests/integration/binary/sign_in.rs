@@ -1,8 +1,11 @@
 //! A person signs in to a system with OAuth, the hub stays signed in, and what
 //! ends a sign-in stops that connection alone.
 
+mod accounts_server;
 mod refused;
 mod serving;
+mod tenants;
+mod vendor;
 pub mod visit;
 
 use std::sync::Arc;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
+use concord_core::manifest::Tenants;
 use concord_core::{Manifest, StreamName, manifest};
-use concord_engine::config::{ConnectionConfig, Direction, StreamConfig};
+use concord_engine::config::{ConnectionConfig, Direction, GrantKind, StreamConfig};
 use concord_engine::hub::Stream;
 use concord_net::{EgressPolicy, HostRule, Proxy};
 use concord_sync::delete::DeleteMode;
@@ -202,8 +203,14 @@ fn values(
 }
 
 fn comes_with_the_sign_in(config: &ConnectionConfig, manifest: &Manifest, key: &str) -> bool {
-    let oauth = manifest.oauth.as_ref().filter(|_| config.oauth.is_some());
-    oauth.is_some_and(|oauth| oauth.values.iter().any(|value| value.config == key))
+    let (Some(oauth), Some(wish)) = (&manifest.oauth, &config.oauth) else {
+        return false;
+    };
+    // Nobody is there to choose where the app signs in as itself.
+    let is_chosen =
+        |tenants: &Tenants| tenants.config == key && wish.grant != GrantKind::ClientCredentials;
+    oauth.values.iter().any(|value| value.config == key)
+        || oauth.tenants.as_ref().is_some_and(is_chosen)
 }
 
 /// Requests go where the manifest asks for and to the URLs that were
@@ -538,10 +545,12 @@ secrets: { tokn: { env: T } }
         authorize-url = "https://{region}.login.toy.example/authorize"
         token-url = "https://{region}.login.toy.example/token"
         values = [{ from = "token", name = "instance_url", config = "base_url" }]
+        tenants = { url = "https://{region}.toy.example/all", id = "id", name = "n", config = "org" }
     "#;
 
     fn draw_signed_in(config: &str) -> Result<Blueprint, Problems> {
-        let region = "config = [\n{ key = \"region\", label = \"Region\", default = \"eu\" },\n";
+        let region = "config = [\n{ key = \"region\", label = \"Region\", default = \"eu\" },\n\
+                      { key = \"org\", label = \"Organisation\", required = true },\n";
         let (before, streams) = MANIFEST.split_once("[[streams]]").unwrap();
         let before = before.replace("config = [\n", region);
         let manifest = format!("{before}{SIGNED_IN}[[streams]]{streams}");
@@ -566,6 +575,13 @@ secrets: { tokn: { env: T } }
             drawn.sign_in.unwrap().redirect(),
             "http://127.0.0.1:8497/callback"
         );
+        // So does `org`, which a person chooses unless the admin gave it.
+        let key = |config: &str| {
+            let plan = draw_signed_in(config).ok().unwrap().sign_in.unwrap();
+            plan.tenant_key().map(str::to_owned)
+        };
+        assert_eq!(key(app).as_deref(), Some("org"));
+        assert_eq!(key(&format!("{app}config: {{ org: o1 }}")), None);
         let secret = format!("{app}secrets: {{ client_secret: sealed }}");
         assert!(draw_signed_in(&secret).is_ok());
         let refused = |config: &str, parts: &[&str]| {
@@ -574,6 +590,8 @@ secrets: { tokn: { env: T } }
                 assert!(problems.contains(part), "{problems}");
             }
         };
+        let alone = "connector: toy\noauth: { client-id: a, grant: client-credentials }";
+        refused(alone, &["'org' is missing"]);
         let token = format!("{app}secrets: {{ token: sealed }}");
         refused(&token, &["takes no secret 'token'", "client_secret"]);
         refused(

@@ -79,14 +79,30 @@ pub fn plan(
     let token = url(&wish.token_url, Some(&oauth.token_url));
     let device = url(&wish.device_url, oauth.device_url.as_ref());
     let revoke = url(&wish.revoke_url, oauth.revoke_url.as_ref());
+    let mut oauth = oauth.clone();
+    // What the admin gave is not chosen.
+    oauth.tenants = oauth
+        .tenants
+        .filter(|tenants| !values.contains_key(&tenants.config));
+    let tenants = oauth.tenants.as_ref();
+    let tenants = tenants.and_then(|tenants| url(&None, Some(&tenants.url)));
     let endpoints = Endpoints {
         authorize,
         token: token?,
         device,
         revoke,
+        tenants,
         redirect: wish.redirect_uri.clone().unwrap_or_else(|| REDIRECT.into()),
     };
-    let policy = servers(&place, config, &endpoints, problems);
+    // A server that the admin names is the one that is asked, whatever a redirect
+    // says.
+    if wish.token_url.is_some() || wish.revoke_url.is_some() {
+        oauth.accounts_server = None;
+    }
+    let accounts = oauth.accounts_server.iter();
+    let accounts = accounts.flat_map(|server| &server.hosts);
+    let accounts: Vec<String> = accounts.filter_map(|host| url(&None, Some(host))).collect();
+    let policy = servers(&place, config, &endpoints, &accounts, problems);
     for url in endpoints.authorize.iter().chain([&endpoints.redirect]) {
         if let Err(error) = Url::parse(url) {
             problems.add(&place, format!("'{url}' is no URL: {error}"));
@@ -97,7 +113,7 @@ pub fn plan(
         endpoints,
         scopes: wish.scopes.clone().unwrap_or_else(|| oauth.scopes.clone()),
         by_itself: wish.grant == GrantKind::ClientCredentials,
-        manifest: oauth.clone(),
+        manifest: oauth,
         policy,
     })
 }
@@ -106,15 +122,17 @@ fn servers(
     place: &str,
     config: &ConnectionConfig,
     endpoints: &Endpoints,
+    accounts: &[String],
     problems: &mut Problems,
 ) -> EgressPolicy {
     let asked = [
         Some(&endpoints.token),
         endpoints.device.as_ref(),
         endpoints.revoke.as_ref(),
+        endpoints.tenants.as_ref(),
     ];
     let mut hosts = Vec::new();
-    for url in asked.into_iter().flatten() {
+    for url in asked.into_iter().flatten().chain(accounts) {
         match url.parse::<HostRule>() {
             Ok(rule) => hosts.push(rule),
             Err(error) => problems.add(place, error),
@@ -129,6 +147,12 @@ fn servers(
 impl SignInPlan {
     pub fn by_itself(&self) -> bool {
         self.by_itself
+    }
+
+    /// The configuration key that a choice of an account fills, where one is made.
+    pub fn tenant_key(&self) -> Option<&str> {
+        let tenants = self.manifest.tenants.as_ref().filter(|_| !self.by_itself);
+        tenants.map(|tenants| tenants.config.as_str())
     }
 
     pub fn redirect(&self) -> &str {

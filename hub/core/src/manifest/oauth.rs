@@ -44,6 +44,39 @@ pub struct OAuth {
     /// Configuration that comes with the sign-in.
     #[serde(default)]
     pub values: Vec<SignInValue>,
+    /// Where accounts live on servers of their own.
+    #[serde(default)]
+    pub accounts_server: Option<AccountsServer>,
+    /// Where one sign-in reaches several accounts.
+    #[serde(default)]
+    pub tenants: Option<Tenants>,
+}
+
+/// A connection is one of the accounts that its sign-in reaches: the only one, or
+/// the one that a person chooses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Tenants {
+    /// Gives them to whoever has the token, as a JSON array of objects.
+    pub url: String,
+    /// What an object calls the id: `tenantId`.
+    pub id: String,
+    /// What it calls the name that a person knows the account by.
+    pub name: String,
+    /// The configuration key that the id is the value of, unless the admin gave one.
+    pub config: String,
+}
+
+/// The redirect names the server that the account lives at: its token URL and its
+/// revoke URL are those of the manifest at that server, from the code on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AccountsServer {
+    /// What the redirect calls it.  One without it means the manifest's server.
+    pub parameter: String,
+    /// The servers that it may name, as in `egress`.  Code and client secret go to
+    /// no other, since a redirect may be anybody's.
+    pub hosts: Vec<String>,
 }
 
 /// How the app proves itself at the token URL (RFC 6749 §2.3.1).
@@ -86,21 +119,28 @@ impl OAuth {
         if self.authorize_url.is_none() && self.device_url.is_none() {
             return Some("oauth needs an authorize-url or a device-url".into());
         }
-        for value in &self.values {
-            if !keys.contains(&value.config.as_str()) {
+        let filled = self.values.iter().map(|value| &value.config);
+        let filled = filled.chain(self.tenants.iter().map(|tenants| &tenants.config));
+        for key in filled {
+            if !keys.contains(&key.as_str()) {
                 return Some(format!(
-                    "oauth fills the configuration key '{}', which is not declared",
-                    value.config
+                    "oauth fills the configuration key '{key}', which is not declared"
                 ));
             }
+        }
+        let hosts = self.accounts_server.iter().map(|server| &server.hosts);
+        if hosts.clone().any(Vec::is_empty) {
+            return Some("oauth has an accounts-server that may be at no hosts".into());
         }
         let urls = [
             &self.authorize_url,
             &Some(self.token_url.clone()),
             &self.device_url,
             &self.revoke_url,
+            &self.tenants.as_ref().map(|tenants| tenants.url.clone()),
         ];
-        let mut places = urls.into_iter().flatten().flat_map(|url| placeholders(url));
+        let urls = urls.into_iter().flatten().chain(hosts.flatten());
+        let mut places = urls.flat_map(|url| placeholders(url));
         let unknown = places.find(|key| !keys.contains(key))?;
         Some(format!(
             "oauth has the configuration key '{unknown}' in a URL, which is not declared"
@@ -153,6 +193,24 @@ mod tests {
         assert!(found.contains("'shop'"), "{found}");
         let found = oauth("token-url = 'https://a/t'").problem(&[]).unwrap();
         assert!(found.contains("authorize-url"), "{found}");
+        let server = "[accounts-server]\nparameter = 'accounts-server'\nhosts = ";
+        let found = |hosts: &str| oauth(&format!("{fine}\n{server}{hosts}")).problem(&["shop"]);
+        assert_eq!(found("['accounts.example', 'https://{shop}']"), None);
+        let unknown = found("['https://{region}.example']").unwrap();
+        assert!(unknown.contains("'region'"), "{unknown}");
+        let none = found("[]").unwrap();
+        assert!(none.contains("no hosts"), "{none}");
+        let tenants = |url: &str, config: &str| {
+            let text = format!(
+                "{fine}\n[tenants]\nurl = '{url}'\nid = 'i'\nname = 'n'\nconfig = '{config}'"
+            );
+            oauth(&text).problem(&["shop"])
+        };
+        assert_eq!(tenants("https://{shop}/all", "shop"), None);
+        let found = tenants("https://{shop}/all", "tenant").unwrap();
+        assert!(found.contains("'tenant'"), "{found}");
+        let found = tenants("https://{region}/all", "shop").unwrap();
+        assert!(found.contains("'region'"), "{found}");
         let value = "values = [{ from = 'token', name = 'instance_url', config = 'base_url' }]";
         let found = oauth(&format!("{fine}\n{value}"))
             .problem(&["shop"])

@@ -9,9 +9,10 @@ use oauth2::{
     AuthType, AuthUrl, Client, ClientId, ClientSecret, DeviceAuthorizationUrl, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, RedirectUrl, StandardRevocableToken, TokenUrl,
 };
-use url::form_urlencoded;
+use url::{Position, Url, form_urlencoded};
 
 use super::answer::{Answer, Refusal};
+use super::grant::Grant;
 use super::transport::{Transport, Troubled};
 
 /// The library's client, with answers of our own.
@@ -35,6 +36,8 @@ pub struct Endpoints {
     pub token: String,
     pub device: Option<String>,
     pub revoke: Option<String>,
+    /// Where the accounts that a sign-in reaches are listed.
+    pub tenants: Option<String>,
     /// Where the browser comes back to.
     pub redirect: String,
 }
@@ -61,9 +64,42 @@ pub enum AppError {
         url: String,
         problem: String,
     },
+    #[error(
+        "the accounts server '{server}' is no address like https://accounts.example.com, so \
+         nothing was sent to it: begin again at the page that `concord connection login` shows"
+    )]
+    AccountsServer { server: String },
+}
+
+/// A grant could not be given back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokeError {
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Troubled(#[from] Troubled),
 }
 
 impl App {
+    /// The app at the server that an account lives at, if it lives at one of its
+    /// own.  Which servers there may be is for the way out to say, which lets
+    /// nothing go to another.
+    pub fn at(&self, server: Option<&str>) -> Result<Self, AppError> {
+        let mut app = self.clone();
+        let (Some(_), Some(server)) = (&self.manifest.accounts_server, server) else {
+            return Ok(app);
+        };
+        let origin = plain_origin(server).ok_or_else(|| AppError::AccountsServer {
+            server: server.to_owned(),
+        })?;
+        let Endpoints { token, revoke, .. } = &mut app.endpoints;
+        *token = moved("token-url", token, &origin)?;
+        if let Some(revoke) = revoke {
+            *revoke = moved("revoke-url", revoke, &origin)?;
+        }
+        Ok(app)
+    }
+
     pub(super) fn library(&self) -> Result<Library, AppError> {
         let Endpoints {
             authorize,
@@ -95,15 +131,15 @@ impl App {
         Ok(library)
     }
 
-    /// Gives a token back to the vendor (RFC 7009).  False where it has no place
+    /// Gives a grant back to the vendor (RFC 7009).  False where it has no place
     /// for that.  By hand, since the library refuses every address without TLS,
     /// which is for the egress policy to say.
-    pub async fn revoke(&self, transport: &Transport, token: &str) -> Result<bool, Troubled> {
-        let Some(address) = &self.endpoints.revoke else {
+    pub async fn revoke(&self, transport: &Transport, grant: &Grant) -> Result<bool, RevokeError> {
+        let Some(address) = self.at(grant.accounts_server())?.endpoints.revoke else {
             return Ok(false);
         };
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", token);
+        form.append_pair("token", grant.to_revoke());
         let mut auth = None;
         match (&self.client_secret, self.manifest.client_auth) {
             (Some(secret), ClientAuth::Basic) => {
@@ -125,22 +161,37 @@ impl App {
             "application/x-www-form-urlencoded".to_owned(),
         );
         let body = form.finish().into_bytes();
-        let answer = transport
-            .post(address.clone(), vec![kind], auth, body)
-            .await?;
+        let answer = transport.post(address, vec![kind], auth, body).await?;
         if (200..300).contains(&answer.status) {
             return Ok(true);
         }
-        Err(Troubled::Busy {
+        let troubled = Troubled::Busy {
             status: answer.status,
             wait: None,
-        })
+        };
+        Err(troubled.into())
     }
 
     /// What a person does next, where a sign-in is missing or over.
     pub(super) fn advice(&self) -> String {
         format!("run `concord connection login {}`", self.connection)
     }
+}
+
+/// Scheme, host and port of a text that has nothing else: what a user name or a
+/// path would be for is not known here.
+fn plain_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = url[Position::BeforeUsername..Position::BeforeHost].is_empty()
+        && matches!(&url[Position::BeforePath..], "" | "/");
+    let origin = url.origin();
+    (is_plain && origin.is_tuple()).then(|| origin.ascii_serialization())
+}
+
+/// The same URL at another server.
+fn moved(what: &'static str, text: &str, origin: &str) -> Result<String, AppError> {
+    let old = url(what, text, |text| Url::parse(&text))?;
+    Ok(format!("{origin}{}", &old[Position::BeforePath..]))
 }
 
 fn url<T>(

@@ -70,7 +70,18 @@ impl Asking {
             ..self.transport.clone()
         };
         let token = RefreshToken::new(text.to_owned());
-        let request = self.library.exchange_refresh_token(&token);
+        let at_home = self.app.at(grant.accounts_server());
+        let library = match at_home.and_then(|app| app.library()) {
+            Ok(library) => library,
+            Err(error) => {
+                return Outcome::Troubled {
+                    why: error.to_string(),
+                    may_be_done: false,
+                    wait: None,
+                };
+            }
+        };
+        let request = library.exchange_refresh_token(&token);
         self.sorted(request.request_async(&transport).await)
     }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::app::App;
+use super::tenants::Tenant;
 
 /// The name under which a connection's sign-in is kept among its secrets.
 pub const GRANT: &str = "sign-in";
@@ -39,6 +40,12 @@ pub struct Grant {
     /// Configuration that came with the sign-in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// Where the account lives, if the redirect said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accounts_server: Option<String>,
+    /// Which of the accounts that it reaches is meant has to be chosen still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    undecided: bool,
     state: State,
     /// How an earlier refresh may have been carried out unheard, if one may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,8 +103,18 @@ impl Grant {
             obtained_at: now,
             signed_in_at: now,
             values,
+            accounts_server: None,
+            undecided: app.manifest.tenants.is_some() && !app.by_itself,
             state: State::Ready,
             doubt: None,
+        }
+    }
+
+    /// The same for an account that lives at a server of its own.
+    pub(super) fn living_at(self, accounts_server: Option<String>) -> Self {
+        Self {
+            accounts_server,
+            ..self
         }
     }
 
@@ -113,6 +130,10 @@ impl Grant {
 
     pub fn standing(&self) -> Standing {
         match &self.state {
+            State::Ready | State::Refreshing { .. } if self.undecided => Standing::NeedsSignIn {
+                reason: "it reaches several accounts, and which one is meant is not chosen yet"
+                    .into(),
+            },
             State::Ready | State::Refreshing { .. } => Standing::SignedIn {
                 since: self.signed_in_at,
                 until: self.refresh_until,
@@ -123,12 +144,39 @@ impl Grant {
         }
     }
 
+    /// Whether nothing but the choice of an account is missing.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided && !matches!(self.state, State::Over { .. })
+    }
+
+    /// With the account that was chosen, as the value of its configuration key.
+    pub fn of_tenant(&self, key: &str, tenant: &Tenant) -> Self {
+        let mut grant = self.clone();
+        grant.values.insert(key.to_owned(), tenant.id.clone());
+        grant.undecided = false;
+        grant
+    }
+
+    /// In place of an earlier one, whose choice is the first to be looked for.
+    pub fn in_place_of(mut self, earlier: &Grant, key: &str) -> Self {
+        if let Some(chosen) = earlier.values.get(key) {
+            self.values.insert(key.to_owned(), chosen.clone());
+        }
+        self
+    }
+
     pub fn access(&self) -> &str {
         &self.access
     }
 
+    /// The server that renews it and takes it back, where that is not the
+    /// manifest's.
+    pub fn accounts_server(&self) -> Option<&str> {
+        self.accounts_server.as_deref()
+    }
+
     /// What gives the sign-in back: the refresh token, else the access token.
-    pub fn to_revoke(&self) -> &str {
+    pub(super) fn to_revoke(&self) -> &str {
         self.refresh.as_ref().unwrap_or(&self.access)
     }
 
@@ -173,6 +221,8 @@ impl Grant {
             refresh: fresh.refresh.or_else(|| self.refresh.clone()),
             refresh_until: fresh.refresh_until.or(self.refresh_until),
             signed_in_at: self.signed_in_at,
+            accounts_server: self.accounts_server.clone(),
+            undecided: self.undecided,
             ..fresh
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use concord_core::manifest::Told;
-use concord_core::ports::Clock;
+use concord_core::ports::{Clock, HttpError};
 use oauth2::{
     AuthorizationCode, CsrfToken, DeviceCodeErrorResponse, DeviceCodeErrorResponseType,
     PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope,
@@ -53,6 +53,13 @@ pub enum SignInError {
     Troubled(#[from] Troubled),
     #[error("the sign-in server's answer is not what RFC 6749 describes")]
     Unreadable,
+    #[error(
+        "the redirect says that the account lives at '{server}', where this connector may not \
+         send the code ({why}): nothing was sent. Begin again at the page that is shown; where \
+         the vendor has a new server, the connector's manifest has to name it under \
+         'accounts-server'"
+    )]
+    Astray { server: String, why: String },
 }
 
 pub struct SignIn {
@@ -156,13 +163,22 @@ impl SignIn {
         let code = query.get("code").filter(|code| !code.is_empty());
         let code = code.ok_or(SignInError::NoCode)?;
         let code = AuthorizationCode::new(code.clone());
-        let mut request = self.library.exchange_code(code);
+        let named = self.app.manifest.accounts_server.as_ref();
+        let server = named.and_then(|named| query.get(&named.parameter));
+        let library = self.app.at(server.map(String::as_str))?.library()?;
+        let mut request = library.exchange_code(code);
         if let Some(verifier) = begun.verifier {
             request = request.set_pkce_verifier(verifier);
         }
         let answer = request.request_async(&self.transport).await;
-        let answer = answer.map_err(|error| failed(error, SignInError::Code))?;
-        Ok(self.grant(&answer, query))
+        let answer = answer.map_err(|error| match (error, server) {
+            (RequestTokenError::Request(Troubled::Http(HttpError::Denied(why))), Some(server)) => {
+                let server = server.clone();
+                SignInError::Astray { server, why }
+            }
+            (error, _) => failed(error, SignInError::Code),
+        })?;
+        Ok(self.grant(&answer, query).living_at(server.cloned()))
     }
 
     /// Asks for a code that a person enters on any device.

@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::tests::TestClock;
 
+mod accounts_server;
 mod keeper;
 mod sign_in;
+mod tenants;
 
 /// A row that can fail and be written to by others.
 #[derive(Default)]
@@ -79,14 +81,16 @@ struct Server {
     row: Arc<Row>,
     answers: Mutex<VecDeque<Answered>>,
     forms: Mutex<Vec<BTreeMap<String, String>>>,
+    urls: Mutex<Vec<String>>,
     timeouts: Mutex<Vec<Duration>>,
 }
 
 #[async_trait]
 impl Http for Server {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let form = url::form_urlencoded::parse(request.body.as_ref().unwrap());
+        let form = url::form_urlencoded::parse(request.body.as_deref().unwrap_or_default());
         self.forms.lock().unwrap().push(form.into_owned().collect());
+        self.urls.lock().unwrap().push(request.url);
         self.timeouts.lock().unwrap().push(request.timeout);
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.expect("a request that the test did not expect");
@@ -125,6 +129,7 @@ fn app() -> App {
             token: "https://login.example/token".into(),
             device: None,
             revoke: Some("https://login.example/revoke".into()),
+            tenants: None,
             redirect: "http://127.0.0.1:8497/callback".into(),
         },
         scopes: vec!["contacts".into()],
@@ -152,6 +157,7 @@ impl Bench {
             row: Arc::clone(&row),
             answers: Mutex::default(),
             forms: Mutex::default(),
+            urls: Mutex::default(),
             timeouts: Mutex::default(),
         });
         let now = Duration::from_secs(u64::try_from(START).unwrap());

@@ -69,18 +69,37 @@ impl Transport {
         auth: Option<Secret>,
         body: Vec<u8>,
     ) -> Result<HttpResponse, Troubled> {
-        let request = HttpRequest {
+        let auth = auth.map(|value| SecretHeader {
+            name: AUTHORIZATION.as_str().into(),
+            value,
+        });
+        self.send(HttpRequest {
             method: "POST".into(),
             url,
             headers,
             body: Some(body),
-            auth: auth.map(|value| SecretHeader {
-                name: AUTHORIZATION.as_str().into(),
-                value,
-            }),
+            auth,
             timeout: self.timeout,
             max_response_bytes: MOST_BYTES,
-        };
+        })
+        .await
+    }
+
+    /// Gets JSON with a token.
+    pub async fn get(&self, url: String, auth: SecretHeader) -> Result<HttpResponse, Troubled> {
+        self.send(HttpRequest {
+            method: "GET".into(),
+            url,
+            headers: vec![("accept".into(), "application/json".into())],
+            body: None,
+            auth: Some(auth),
+            timeout: self.timeout,
+            max_response_bytes: MOST_BYTES,
+        })
+        .await
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Troubled> {
         let response = self.http.send(request).await?;
         if response.status == 429 || response.status >= 500 {
             return Err(Troubled::Busy {

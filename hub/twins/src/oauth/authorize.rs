@@ -53,6 +53,10 @@ impl AuthorizationServer {
                 ("error_description", refusal.to_string()),
             ],
         };
+        if let (Ok(_), Some(home)) = (&outcome, &self.options.home) {
+            told.push(("location", home.location.clone()));
+            told.push(("accounts-server", home.accounts_server.clone()));
+        }
         if let Some(state) = form.get("state") {
             told.push(("state", state.to_owned()));
         }

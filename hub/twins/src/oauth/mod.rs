@@ -7,6 +7,7 @@
 //! | `POST /device` | 8628 section 3.1 |
 //! | `POST /revoke` | 7009 |
 //! | `POST /introspect` | 7662 |
+//! | `GET /connections`, the accounts that a token reaches, as Xero has it | none |
 //! | `GET /.well-known/oauth-authorization-server` | 8414 |
 //!
 //! The person never sees a page: an authorization request is approved at once,
@@ -25,6 +26,7 @@ mod options;
 mod pkce;
 mod refusal;
 mod screen;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -40,6 +42,7 @@ use client::Clients;
 use device::Device;
 use grants::Grants;
 use screen::Answer;
+use tenants::Tenant;
 
 pub use client::{CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID};
 pub use grants::{Counts, Seen, Standing, Tokens};
@@ -56,6 +59,7 @@ pub struct AuthorizationServer {
     codes: BTreeMap<String, Code>,
     devices: BTreeMap<String, Device>,
     grants: Grants,
+    tenants: Vec<Tenant>,
 }
 
 impl AuthorizationServer {
@@ -69,6 +73,7 @@ impl AuthorizationServer {
             codes: BTreeMap::new(),
             devices: BTreeMap::new(),
             grants: Grants::new(name, seed),
+            tenants: Vec::new(),
         }
     }
 
@@ -81,6 +86,7 @@ impl AuthorizationServer {
             ("GET", device::PAGE) => Ok(device::page()),
             ("POST", "/revoke") => self.revoke(request),
             ("POST", "/introspect") => self.introspect(now, request),
+            ("GET", tenants::PATH) => Ok(self.tenants(now, request)),
             ("GET", metadata::PATH) => Ok(self.metadata(request)),
             _ => return None,
         };

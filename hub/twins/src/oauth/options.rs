@@ -49,6 +49,18 @@ pub struct Options {
     /// and other older servers know no other and do not ask.
     pub wants_response_type: bool,
     pub grant_types: &'static [&'static str],
+    /// What a redirect with a code says of the server that the account lives at:
+    /// Zoho's `location` and `accounts-server`
+    /// (zoho.com/crm/developer/docs/api/v8/multi-dc.html).
+    pub home: Option<Home>,
+}
+
+/// One of a vendor's data centres.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Home {
+    pub location: String,
+    pub accounts_server: String,
 }
 
 impl Default for Options {
@@ -66,6 +78,7 @@ impl Default for Options {
                 "client_credentials",
                 DEVICE_GRANT,
             ],
+            home: None,
         }
     }
 }

@@ -7,13 +7,15 @@
 //! | `POST /_twin/device {"user_code", "answer"}` | the person types a device's code and answers; 404 where no device waits for it |
 //! | `POST /_twin/grants {"revoke": "all"}` | the person withdraws the app: every grant ends, and every code that is on its way |
 //! | `GET /_twin/grants` | `{grants, live, refreshed, reused, revoked, introspected}`, counted since the start |
-//! | `POST /_twin/oauth {access_life_s?, refresh_life_s?, rotation?, states_life?, strict?}` | other rules from now on; answers with all of them |
+//! | `POST /_twin/oauth {access_life_s?, refresh_life_s?, rotation?, states_life?, strict?, home?}` | other rules from now on; answers with all of them |
+//! | `POST /_twin/tenants {"tenants": [{tenantId, tenantName}]}` | the accounts that every token reaches from now on |
 //! | `POST /_twin/clients {client_id, client_secret?, redirect_uris, pkce?}` | registers a client, or replaces it |
 //!
 //! Lives are seconds, and null is for ever; tokens that are out keep theirs.
 //! `rotation` is `never`, `always`, `grace` or `daily`.  `states_life: false`
 //! leaves `expires_in` out.  With `strict`, the API beside this server takes no
-//! token that this server has not issued.  A client without a secret is public
+//! token that this server has not issued.  `home: {location, accounts-server}` is
+//! what redirects name as the account's data centre.  A client without a secret is public
 //! and needs PKCE, unless `pkce` says otherwise.
 
 use std::time::Duration;
@@ -23,7 +25,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::client::Client;
-use super::options::Rotation;
+use super::options::{Home, Rotation};
 use super::{AuthorizationServer, Options};
 use crate::control::{done, read, refused};
 use crate::{Request, Response};
@@ -46,6 +48,7 @@ impl AuthorizationServer {
             ("POST", "grants") => self.withdraw(request),
             ("GET", "grants") => Ok(Response::json(200, &self.grants.counts)),
             ("POST", "oauth") => self.set_options(request),
+            ("POST", "tenants") => self.set_tenants(request),
             ("POST", "clients") => self.add_client(request),
             _ => return None,
         };
@@ -107,6 +110,7 @@ impl AuthorizationServer {
             rotation: Option<Rotation>,
             states_life: Option<bool>,
             strict: Option<bool>,
+            home: Option<Home>,
         }
         let wish: Wish = read(request)?;
         let options = &mut self.options;
@@ -119,6 +123,7 @@ impl AuthorizationServer {
         options.rotation = wish.rotation.unwrap_or(options.rotation);
         options.states_life = wish.states_life.unwrap_or(options.states_life);
         options.strict = wish.strict.unwrap_or(options.strict);
+        options.home = wish.home.or_else(|| options.home.take());
         Ok(show(options))
     }
 
@@ -164,6 +169,7 @@ fn show(options: &Options) -> Response {
             "rotation": options.rotation,
             "states_life": options.states_life,
             "strict": options.strict,
+            "home": options.home,
         }),
     )
 }

@@ -1,22 +1,24 @@
 //! `concord connection login`
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use concord_engine::oauth::{Begun, Grant, SignIn, SignInError, Standing};
+use concord_engine::oauth::{Begun, Grant, SignIn, SignInError, Standing, Tenant};
 use concord_server::callback::{Arrival, Callback};
+use concord_store::SqlStore;
 use serde_json::json;
-use tokio::sync::oneshot;
 use url::{Url, form_urlencoded};
 
 use super::signed::{self, Signed};
+use super::tenant;
 use crate::exit::Ending;
 use crate::interrupt::told;
 use crate::invocation::Invocation;
+use crate::typed;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,6 +31,9 @@ Opens the vendor's page in a browser and waits until it comes back. On a server
 without a browser: --device gives a code to enter on any machine, where the vendor
 knows that; otherwise open the address that is shown on any machine, agree there,
 and give the address that the browser ends at with --paste.
+
+Where a sign-in reaches several accounts, --tenant says which one the connection is;
+without it a terminal is asked. A choice is kept, also for the next sign-in.
 
 What comes of it is sealed and kept in the database; the next sync goes on where it
 stopped.")]
@@ -44,6 +49,10 @@ pub struct Arguments {
     /// Show the address of the vendor's page without opening it
     #[arg(long)]
     no_browser: bool,
+    /// The account that the connection is, by its id or name, of those that the
+    /// sign-in reaches
+    #[arg(long, value_name = "ID-OR-NAME")]
+    tenant: Option<String>,
     /// After how many minutes without an answer it ends
     #[arg(long, value_name = "MINUTES", default_value_t = 10)]
     wait: u32,
@@ -63,6 +72,20 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     signed
         .vault
         .ring(|| "what comes of a sign-in is sealed".into())?;
+    if arguments.tenant.is_some() && signed.plan.tenant_key().is_none() {
+        bail!(
+            "which account '{}' is does not come with its sign-in: leave --tenant out",
+            arguments.name
+        );
+    }
+    if tenant::is_all_that_is_missing(&signed) {
+        match chosen(cli, arguments, &store, &signed).await {
+            Err(error) if tenant::is_over(&error) => {
+                eprintln!("the sign-in that was kept is over ({error}): sign in anew");
+            }
+            ended => return ended,
+        }
+    }
     let sign_in = SignIn::new(signed.app()?, signed.transport()?, Arc::clone(&cli.clock))?;
     let (grant, browser) = tokio::select! {
         came = person(cli, arguments, &signed, &sign_in) => came?,
@@ -71,13 +94,46 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
             bail!("nobody signed in within {} min: begin again", arguments.wait)
         }
     };
-    let kept = signed.keep(cli, &store, &grant).await;
+    let kept = signed.keep(cli, &store, grant).await;
     if let Some(browser) = browser {
         let problem = kept.as_ref().err().map(ToString::to_string);
         browser.told(problem.as_deref()).await;
     }
-    kept?;
-    show(cli, &arguments.name, &grant)
+    let grant = kept?;
+    if signed.plan.tenant_key().is_some() {
+        return chosen(cli, arguments, &store, &signed).await;
+    }
+    show(cli, &arguments.name, &grant, None)
+}
+
+/// The end of a sign-in that reaches several accounts.
+async fn chosen(
+    cli: &Invocation,
+    arguments: &Arguments,
+    store: &Arc<SqlStore>,
+    signed: &Signed,
+) -> Result<Ending> {
+    let settled = tokio::select! {
+        settled = tenant::settle(cli, store, signed, arguments.tenant.as_deref()) => settled?,
+        () = told() => {
+            let document = json!({ "interrupted": true, "connection": arguments.name });
+            cli.output.show(&document, |_| {
+                format!(
+                    "the sign-in is kept, and no account is chosen yet\n\
+                     Next: `concord connection login {}`",
+                    arguments.name
+                )
+            })?;
+            return Ok(Ending::Interrupted);
+        }
+    };
+    let Some((grant, tenant)) = settled else {
+        bail!(
+            "'{}' was signed out meanwhile: sign in again",
+            arguments.name
+        );
+    };
+    show(cli, &arguments.name, &grant, Some(&tenant))
 }
 
 fn ended(cli: &Invocation) -> Result<Ending> {
@@ -175,16 +231,7 @@ async fn pasted() -> Result<BTreeMap<String, String>> {
     if std::io::stdin().is_terminal() {
         eprintln!("\nthen paste the whole address that the browser ended at:");
     }
-    let (sender, line) = oneshot::channel();
-    // A thread of its own: the program ends without waiting for a person who types
-    // nothing.
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line).map(|_| line);
-        // Whoever waited for it may have given up.
-        let _ = sender.send(read);
-    });
-    let line = line.await?.context("the address was not read")?;
+    let line = typed::line().await.context("the address was not read")?;
     let url = Url::parse(line.trim()).map_err(|_| SignInError::NoCode)?;
     let query = url.query().unwrap_or_default();
     Ok(form_urlencoded::parse(query.as_bytes())
@@ -192,17 +239,19 @@ async fn pasted() -> Result<BTreeMap<String, String>> {
         .collect())
 }
 
-fn show(cli: &Invocation, name: &str, grant: &Grant) -> Result<Ending> {
+fn show(cli: &Invocation, name: &str, grant: &Grant, tenant: Option<&Tenant>) -> Result<Ending> {
     let until = match grant.standing() {
         Standing::SignedIn { until, .. } => until,
         Standing::NeedsSignIn { .. } => None,
     };
-    let document = json!({ "connection": name, "signed_in": true, "until": until });
+    let told = tenant.map(|tenant| json!({ "id": tenant.id, "name": tenant.name }));
+    let document = json!({ "connection": name, "signed_in": true, "until": until, "tenant": told });
     cli.output.show(&document, |_| {
         let until = until.map_or_else(String::new, |until| {
             format!("; the vendor wants a new sign-in by {until}")
         });
-        format!("'{name}' is signed in{until}\nNext: `concord connection check {name}`")
+        let tenant = tenant.map_or_else(String::new, |tenant| format!(" to {tenant}"));
+        format!("'{name}' is signed in{tenant}{until}\nNext: `concord connection check {name}`")
     })?;
     Ok(Ending::Fine)
 }

@@ -6,6 +6,7 @@ mod list;
 mod login;
 mod logout;
 mod signed;
+mod tenant;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -7,14 +7,15 @@ use concord_core::ports::Store as _;
 use concord_core::secret::{KeptSecret as _, SecretStore};
 use concord_core::state::ConnectionRow;
 use concord_engine::EngineError;
+use concord_engine::clock::SystemRng;
 use concord_engine::config::ConnectionConfig;
-use concord_engine::oauth::{App, GRANT, Grant, Transport};
+use concord_engine::oauth::{App, GRANT, Grant, Keeper, KeeperParts, Tenant, Transport};
 use concord_host::Limits;
 use concord_store::SqlStore;
 
 use crate::invocation::Invocation;
 use crate::wire::hub::schemas;
-use crate::wire::sign_in::{self, SignInPlan};
+use crate::wire::sign_in::{self, SealedGrant, SignInPlan};
 use crate::wire::vault::Vault;
 use crate::wire::{blueprint, config};
 
@@ -26,6 +27,8 @@ pub struct Signed {
     wish: ConnectionConfig,
     pub plan: SignInPlan,
     pub vault: Vault,
+    /// The header that carries the token, and what stands before the token in it.
+    header: (String, String),
 }
 
 /// Brings everything of a connection's sign-in together.
@@ -54,6 +57,7 @@ pub async fn look(cli: &Invocation, store: &Arc<SqlStore>, name: &str) -> Result
         wish: wish.clone(),
         plan,
         vault: cli.vault(store).await?,
+        header: sign_in::header(&drawn.manifest.auth),
     })
 }
 
@@ -77,12 +81,38 @@ impl Signed {
         sign_in::grant(&self.vault, self.row.id).map_err(anyhow::Error::msg)
     }
 
-    /// Keeps a grant in place of whatever is there.
-    pub async fn keep(&self, cli: &Invocation, store: &Arc<SqlStore>, grant: &Grant) -> Result<()> {
+    /// What keeps the grant alive.
+    pub fn keeper(&self, cli: &Invocation, store: &Arc<SqlStore>) -> Result<Keeper> {
+        Ok(Keeper::new(KeeperParts {
+            app: self.app()?,
+            header: self.header.clone(),
+            kept: self.kept(cli, store),
+            transport: self.transport()?,
+            clock: Arc::clone(&cli.clock),
+            rng: Arc::new(SystemRng::default()),
+        })?)
+    }
+
+    fn kept(&self, cli: &Invocation, store: &Arc<SqlStore>) -> Arc<SealedGrant> {
         let secrets = Arc::clone(store) as Arc<dyn SecretStore>;
-        let kept = self
-            .vault
-            .grant_of(self.row.id, secrets, Arc::clone(&cli.clock));
+        let clock = Arc::clone(&cli.clock);
+        self.vault.grant_of(self.row.id, secrets, clock)
+    }
+
+    /// Keeps a grant in place of whatever is there, except for the account that was
+    /// chosen.
+    pub async fn keep(
+        &self,
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+        grant: Grant,
+    ) -> Result<Grant> {
+        // One that cannot be read any more tells of no choice.
+        let grant = match (self.plan.tenant_key(), self.grant()) {
+            (Some(key), Ok(Some(earlier))) => grant.in_place_of(&earlier, key),
+            _ => grant,
+        };
+        let kept = self.kept(cli, store);
         for _ in 0..ATTEMPTS {
             // What is there may be sealed with a key that is lost: its number is
             // all that is needed.
@@ -91,10 +121,51 @@ impl Signed {
             let old = rows.find(|row| row.connection == self.row.id && row.name == GRANT);
             let revision = old.map_or(0, |row| row.revision);
             if kept.replace(revision, &grant.text()).await? {
-                return Ok(());
+                return Ok(grant);
             }
         }
-        bail!(
+        bail!(self.restless())
+    }
+
+    /// Keeps which account is meant, in whatever the grant has become.
+    pub async fn choose(
+        &self,
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+        key: &str,
+        tenant: &Tenant,
+    ) -> Result<Grant> {
+        let kept = self.kept(cli, store);
+        for _ in 0..ATTEMPTS {
+            let Some(now) = kept.read().await? else {
+                bail!(
+                    "'{}' was signed out meanwhile: sign in again",
+                    self.row.name
+                );
+            };
+            let grant = Grant::parse(&now.text)?.of_tenant(key, tenant);
+            if kept.replace(now.revision, &grant.text()).await? {
+                return Ok(grant);
+            }
+        }
+        bail!(self.restless())
+    }
+
+    /// The account that was chosen for the grant or for the one before it.
+    pub async fn chosen(
+        &self,
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+        key: &str,
+    ) -> Result<Option<String>> {
+        let Some(now) = self.kept(cli, store).read().await? else {
+            return Ok(None);
+        };
+        Ok(Grant::parse(&now.text)?.values.remove(key))
+    }
+
+    fn restless(&self) -> String {
+        format!(
             "the sign-in of '{}' changes all the time: begin again",
             self.row.name
         )
@@ -106,7 +177,7 @@ impl Signed {
             return Ok("nobody was signed in".into());
         };
         let app = self.app()?;
-        let revoked = app.revoke(&self.transport()?, grant.to_revoke()).await;
+        let revoked = app.revoke(&self.transport()?, &grant).await;
         Ok(match revoked {
             Ok(true) => "the vendor was told to forget the sign-in".into(),
             Ok(false) => {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::*;
 
-fn sign_in(bench: &Bench, app: App) -> SignIn {
+pub(super) fn sign_in(bench: &Bench, app: App) -> SignIn {
     let transport = Transport {
         http: Arc::clone(&bench.server) as Arc<dyn Http>,
         timeout: Duration::from_secs(20),
@@ -23,7 +23,7 @@ fn query(text: &str) -> BTreeMap<String, String> {
 }
 
 /// The query that a browser comes back with.
-fn back(begun: &Begun, more: &str) -> BTreeMap<String, String> {
+pub(super) fn back(begun: &Begun, more: &str) -> BTreeMap<String, String> {
     let asked = Url::parse(&begun.url).unwrap();
     let state = query(asked.query().unwrap())["state"].clone();
     let mut back = query(more);

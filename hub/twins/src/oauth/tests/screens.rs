@@ -9,6 +9,7 @@ fn the_rules_can_be_changed_one_by_one() {
         "rotation": "never",
         "states_life": true,
         "strict": false,
+        "home": null,
     });
     assert_eq!(desk.control("oauth", json!({})), rules);
     let told = desk.control("oauth", json!({"access_life_s": 2, "rotation": "grace"}));
@@ -110,4 +111,43 @@ fn two_runs_give_the_same_tokens_and_two_seeds_do_not() {
         ..Desk::new()
     };
     assert_ne!(other.tokens(), Desk::new().tokens());
+}
+
+#[test]
+fn a_redirect_with_a_code_names_the_account_s_data_centre() {
+    let mut desk = Desk::new();
+    let home = json!({"location": "eu", "accounts-server": "https://accounts.eu.example"});
+    assert_eq!(desk.control("oauth", json!({"home": home}))["home"], home);
+    let asked = [
+        ("response_type", "code"),
+        ("client_id", "concord"),
+        ("redirect_uri", CALLBACK),
+    ];
+    let back = desk.authorize(&asked).unwrap();
+    let server = parameter(&back, "accounts-server");
+    assert_eq!(server.as_deref(), Some("https://accounts.eu.example"));
+    assert_eq!(parameter(&back, "location").as_deref(), Some("eu"));
+    desk.control("consent", json!({"answer": "deny"}));
+    let back = desk.authorize(&asked).unwrap();
+    assert_eq!(parameter(&back, "accounts-server"), None);
+}
+
+#[test]
+fn whoever_has_a_live_token_sees_the_accounts_that_it_reaches() {
+    let mut desk = Desk::new();
+    let tenants = json!([{"tenantId": "t-1", "tenantName": "Maple"}]);
+    desk.control("tenants", json!({"tenants": tenants}));
+    let listed = |desk: &mut Desk, token: &str| {
+        let request = Request::plain("GET", "/connections");
+        desk.send(request.with_header("authorization", &format!("Bearer {token}")))
+    };
+    let tokens = desk.tokens();
+    let token = text(&tokens, "access_token");
+    let answer = listed(&mut desk, token);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.value()[0]["tenantId"], "t-1");
+    assert_eq!(answer.value()[0]["tenantName"], "Maple");
+    desk.control("grants", json!({"revoke": "all"}));
+    assert_eq!(listed(&mut desk, token).status, 401);
+    assert_eq!(listed(&mut desk, "none").status, 401);
 }
