@@ -36,12 +36,13 @@ fn writes_stop_in_the_middle(program: Program) {
     // What was on its way then is finished, and nothing else begun.
     office.take_writes();
     assert!(ended.document["open"].as_u64() > Some(0), "{ended:?}");
-    // Reading goes on, and nothing else.
+    // Reading goes on, and nothing else.  Whose write waits is taken in when that is
+    // settled, so how many count as changed depends on where the sync was stopped.
     office.people_work();
     let report = program.run("sync").document;
     assert_eq!(report["writes"], 0, "{report:#}");
     assert_eq!(report["writes_stopped"]["reason"], "checking-the-numbers");
-    assert!(report["streams"]["hubspot/contacts"]["read"]["changed"].as_u64() > Some(0));
+    assert!(report["streams"]["hubspot/contacts"]["read"]["records"].as_u64() > Some(0));
     assert_eq!(office.take_writes(), 0);
     let status = program.run("status").fine();
     assert_eq!(status["writes_stopped"]["reason"], "checking-the-numbers");
