@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Result;
 use concord_core::ports::{Allowances, Clock, StoreError};
 use concord_core::secret::SecretStore;
 use concord_core::webhook::DeliveryStore;
@@ -21,6 +23,7 @@ use crate::stages::Stages;
 use crate::wire::flight::Flight;
 use crate::wire::hub::{Parts, Reach, WireError};
 use crate::wire::plugins::Plugins;
+use crate::wire::right::{Right, Wish};
 use crate::wire::vault::Vault;
 use crate::wire::{self, lease};
 
@@ -58,6 +61,24 @@ impl Invocation {
 
     pub async fn writing(&self) -> Result<Arc<SqlStore>, StoreError> {
         wire::store::for_writing(&self.global.db).await
+    }
+
+    /// Does something with the right to write, in the name of this command.
+    pub async fn with_right<T>(
+        &self,
+        store: &Arc<SqlStore>,
+        command: &str,
+        claim: Duration,
+        work: impl AsyncFnOnce(&Right) -> Result<T>,
+    ) -> Result<T> {
+        let wish = Wish {
+            place: &self.global.db,
+            store,
+            clock: &self.clock,
+            command,
+            claim,
+        };
+        Right::with(&wish, work).await
     }
 
     /// The hub over a store, for the command of this name.

@@ -59,6 +59,31 @@ impl Began {
             Direction::Write => moments.write,
         }
     }
+
+    /// With a run that began now.  Connections that were removed are not among these
+    /// any more.
+    pub(crate) fn with<'a>(
+        self,
+        connections: impl Iterator<Item = &'a str>,
+        request: &Request,
+        now: Timestamp,
+    ) -> Self {
+        let each = connections.map(|name| {
+            let at = |direction, has_begun| match has_begun {
+                true => Some(now),
+                false => self.of(name, direction),
+            };
+            let moments = Moments {
+                read: at(Direction::Read, request.reads(name)),
+                write: at(Direction::Write, request.writes(name)),
+            };
+            (name.to_owned(), moments)
+        });
+        Self {
+            each: each.collect(),
+            last: Some(now),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -67,18 +92,6 @@ impl Began {
         Self {
             last: Some(last),
             each: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn note(&mut self, connection: &str, direction: Direction, at: Timestamp) {
-        let unknown = Moments {
-            read: self.last,
-            write: self.last,
-        };
-        let moments = self.each.entry(connection.to_owned()).or_insert(unknown);
-        match direction {
-            Direction::Read => moments.read = Some(at),
-            Direction::Write => moments.write = Some(at),
         }
     }
 }
@@ -103,24 +116,9 @@ impl Hub {
         let store = self.store.as_ref();
         let before = Began::load(store).await?;
         let row = self.begin_uncounted_run().await?;
-        let names = self.connections.iter().map(|one| &one.row.name);
-        // Those that were removed are not among them.
-        let each: BTreeMap<&String, Moments> = names
-            .map(|name| {
-                let mut moments = Moments {
-                    read: before.of(name, Direction::Read),
-                    write: before.of(name, Direction::Write),
-                };
-                if request.reads(name) {
-                    moments.read = Some(row.started_at);
-                }
-                if request.writes(name) {
-                    moments.write = Some(row.started_at);
-                }
-                (name, moments)
-            })
-            .collect();
-        documents::write(store, BEGAN_EACH, &each).await?;
+        let names = self.connections.iter().map(|one| one.row.name.as_str());
+        let began = before.with(names, request, row.started_at);
+        documents::write(store, BEGAN_EACH, &began.each).await?;
         documents::write(store, BEGAN, &row.started_at.0).await?;
         Ok(row)
     }

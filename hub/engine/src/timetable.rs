@@ -194,6 +194,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Request;
 
     fn config(text: &str) -> Config {
         serde_json::from_str(text).unwrap()
@@ -251,11 +252,12 @@ mod tests {
             let table = Timetable::new(&config, &began, at(second)).unwrap();
             agenda.follow(table, at(second), late);
             let due = agenda.due(at(second), &Chosen::default());
-            for name in &due.read {
-                began.note(name, Direction::Read, at(second));
-            }
-            for name in &due.write {
-                began.note(name, Direction::Write, at(second));
+            if !due.is_empty() {
+                let request = Request {
+                    chosen: Some(due.clone()),
+                    ..Request::default()
+                };
+                began = began.with(["crm", "mail"].into_iter(), &request, at(second));
             }
             if due.write.contains("crm") || due.read.contains("mail") {
                 turns.push((second, due.write.union(&due.read).cloned().collect()));

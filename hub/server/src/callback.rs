@@ -1,15 +1,16 @@
 //! Where a browser comes back to from a vendor's page: one address on loopback, for
-//! as long as one sign-in lasts (RFC 8252 §7.3).
+//! as long as one sign-in lasts (RFC 8252 §7.3), or a hub that serves.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -18,8 +19,9 @@ use url::{Host, Url, form_urlencoded};
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
     #[error(
-        "'redirect-uri' {uri} is not an address of this machine: it has to be like \
-         http://127.0.0.1:8497/callback, or use `--paste`"
+        "'redirect-uri' {uri} is neither an address of this machine, like \
+         http://127.0.0.1:8497/callback, nor one of a hub that serves, like \
+         https://hub.example.com{PATH}: register another, or use `--paste`"
     )]
     NotHere { uri: String },
     #[error(
@@ -136,6 +138,38 @@ fn loopback(url: &Url) -> Option<(String, u16)> {
     (url.scheme() == "http").then_some((host, url.port_or_known_default()?))
 }
 
+/// Where a hub that serves is come back to, behind whatever its proxy puts before.
+pub const PATH: &str = "/oauth/callback";
+
+/// What is listening where a redirect leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lands {
+    /// Whoever listens on this machine for as long as the sign-in lasts.
+    Here,
+    /// A hub that serves.
+    Hub,
+}
+
+/// Says which of both a redirect URI means.  A hub may be at an address of this
+/// machine as well, where that is said.
+pub fn lands(uri: &str, is_hub: bool) -> Result<Lands, CallbackError> {
+    let url = Url::parse(uri).ok();
+    let is_here = url.as_ref().is_some_and(|url| loopback(url).is_some());
+    match url {
+        Some(_) if is_here && !is_hub => Ok(Lands::Here),
+        Some(url) if url.path().ends_with(PATH) => Ok(Lands::Hub),
+        _ => Err(CallbackError::NotHere { uri: uri.into() }),
+    }
+}
+
+/// Takes browsers back at a hub that serves.
+pub fn routes(arrivals: mpsc::Sender<Arrival>) -> Router {
+    let come = async |State(arrivals): State<mpsc::Sender<Arrival>>, RawQuery(query)| {
+        come(&arrivals, query.as_deref()).await
+    };
+    Router::new().route(PATH, get(come)).with_state(arrivals)
+}
+
 async fn answer(State(place): State<Arc<Place>>, request: Request) -> Response {
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
     if !host.is_some_and(|host| place.hosts.iter().any(|known| known == host)) {
@@ -144,8 +178,13 @@ async fn answer(State(place): State<Arc<Place>>, request: Request) -> Response {
     if request.uri().path() != place.path {
         return page(StatusCode::NOT_FOUND, "there is nothing here");
     }
+    come(&place.arrivals, request.uri().query()).await
+}
+
+/// Hands a browser over and waits for what it is told.
+async fn come(arrivals: &mpsc::Sender<Arrival>, text: Option<&str>) -> Response {
     let mut query = BTreeMap::new();
-    let text = request.uri().query().unwrap_or_default();
+    let text = text.unwrap_or_default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
         query.entry(name).or_insert(value);
     }
@@ -155,7 +194,7 @@ async fn answer(State(place): State<Arc<Place>>, request: Request) -> Response {
         page: sender,
     };
     let over = || page(StatusCode::GONE, "this sign-in is over; begin another");
-    if place.arrivals.send(arrival).await.is_err() {
+    if arrivals.send(arrival).await.is_err() {
         return over();
     }
     match told.await {

@@ -8,7 +8,7 @@ use concord_core::ports::Clock;
 use concord_engine::clock::SystemClock;
 use concord_net::{LoopbackHttp, Tls};
 use concord_twins::{
-    Guard, Outcome, OutgoingRequest, Request, Response, Running, ServeOptions, Twin, serve,
+    Guard, Outcome, OutgoingRequest, Request, Response, Running, ServeOptions, Twin, by_name, serve,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -127,6 +127,18 @@ impl Account {
         events: &Arc<Events>,
     ) -> Self {
         Self::guarded(runtime, twin, latency, events, None)
+    }
+
+    /// At the twin of this vendor.
+    pub fn at(
+        runtime: &Runtime,
+        vendor: &str,
+        people: usize,
+        latency: Duration,
+        events: &Arc<Events>,
+    ) -> Self {
+        let twin = by_name(vendor, 7, people).unwrap();
+        Self::open(runtime, twin, latency, events)
     }
 
     /// Behind a guard that asks a sign-in server about each token.

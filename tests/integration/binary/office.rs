@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_twins::by_name;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -81,10 +80,7 @@ impl Office {
     pub fn with(mut program: Program, people: usize, latency: Duration) -> Self {
         let runtime = account::runtime();
         let events = Events::new();
-        let open = |name: &str| {
-            let twin = by_name(name, 7, people).unwrap();
-            Account::open(&runtime, twin, latency, &events)
-        };
+        let open = |name: &str| Account::at(&runtime, name, people, latency, &events);
         let (hubspot, mailchimp) = (open("hubspot"), open("mailchimp"));
         let options = [("Yes", "yes"), ("No", "no")]
             .map(|(label, value)| json!({"label": label, "value": value}));

@@ -5,13 +5,13 @@ mod accounts_server;
 mod refused;
 mod serving;
 mod tenants;
+mod through_server;
 mod vendor;
 pub mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_twins::by_name;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -35,10 +35,7 @@ impl Firm {
     pub fn new(mut program: Program) -> Self {
         let runtime = account::runtime();
         let events = Events::new();
-        let open = |name: &str| {
-            let twin = by_name(name, 7, PEOPLE).unwrap();
-            Account::open(&runtime, twin, Duration::ZERO, &events)
-        };
+        let open = |name: &str| Account::at(&runtime, name, PEOPLE, Duration::ZERO, &events);
         let (hubspot, mailchimp) = (open("hubspot"), open("mailchimp"));
         // From now on it takes no token but its own.
         hubspot.act("oauth", &json!({ "strict": true }));

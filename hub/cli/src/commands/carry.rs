@@ -41,10 +41,8 @@ async fn with_systems(
     work: impl AsyncFnOnce(&mut Hub) -> Result<Carried, EngineError>,
 ) -> Result<Ending> {
     let store = cli.writing().await?;
-    let right = Right::take(&cli.global.db, &store, &cli.clock, command, lease::SPAN).await?;
-    let ending = carry(cli, &store, &right, work).await;
-    right.give_back().await?;
-    ending
+    let carried = async |right: &Right| carry(cli, &store, right, work).await;
+    cli.with_right(&store, command, lease::SPAN, carried).await
 }
 
 async fn carry(

@@ -154,16 +154,14 @@ async fn compact(cli: &Invocation, arguments: &Compact) -> Result<Ending> {
         true => cli.records().await?.compact_dry().await?,
         false => {
             let store = cli.writing().await?;
-            let db = &cli.global.db;
-            let right = Right::take(db, &store, &cli.clock, "db compact", lease::SPAN).await?;
-            let (owner, sharing) = (right.owner.clone(), right.sharing.clone());
-            let result = async {
+            let compacted = async |right: &Right| {
+                let (owner, sharing) = (right.owner.clone(), right.sharing.clone());
+                let store = store.clone();
                 let mut hub = cli.hub_with(store, Reach::Records, owner, sharing).await?;
-                anyhow::Ok(hub.compact().await?)
+                Ok(hub.compact().await?)
             };
-            let result = result.await;
-            right.give_back().await?;
-            result?
+            cli.with_right(&store, "db compact", lease::SPAN, compacted)
+                .await?
         }
     };
     cli.output.show(&compacted, |removed| {

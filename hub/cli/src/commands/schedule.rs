@@ -12,7 +12,7 @@ use crate::exit::Ending;
 use crate::invocation::Invocation;
 use crate::output::table;
 use crate::wire::config;
-use crate::wire::wishes::{Pause, Wishes};
+use crate::wire::wishes::{Pause, Wish, Wishes};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -71,49 +71,56 @@ struct Turn {
 }
 
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
-    let whose = match command {
-        Command::Show => return show(cli).await,
-        Command::Pause(arguments) => &arguments.whose,
-        Command::Resume(whose) | Command::Now(whose) => whose,
-    };
+    match command {
+        Command::Show => show(cli).await,
+        Command::Pause(arguments) => {
+            let pause = Pause {
+                since: cli.clock.now(),
+                reason: arguments.reason.clone(),
+            };
+            wish(cli, &arguments.whose, |_, wish| {
+                wish.paused = Some(pause);
+                Ok("paused: `concord schedule resume` goes on")
+            })
+            .await
+        }
+        Command::Resume(whose) => {
+            wish(cli, whose, |_, wish| match wish.paused.take() {
+                None => bail!("the schedule is not paused"),
+                Some(_) => Ok("the schedule goes on"),
+            })
+            .await
+        }
+        Command::Now(whose) => {
+            let now = cli.clock.now();
+            wish(cli, whose, |is_all_paused, wish| {
+                if is_all_paused || wish.paused.is_some() {
+                    bail!("the schedule is paused: `concord schedule resume` first");
+                }
+                wish.hurry = Some(now);
+                Ok("a sync begins as soon as `concord serve` runs and no other sync does")
+            })
+            .await
+        }
+    }
+}
+
+/// Changes what is wanted of one connection or of all, and says what comes of it.
+async fn wish(
+    cli: &Invocation,
+    whose: &Whose,
+    change: impl FnOnce(bool, &mut Wish) -> Result<&'static str>,
+) -> Result<Ending> {
     let store = cli.writing().await?;
     let mut wishes = Wishes::read(store.as_ref()).await?;
-    let is_all_paused = wishes.paused.is_some();
-    let mut wish = match &whose.connection {
-        None => wishes.all(),
-        Some(name) => {
-            let config = config::stored(store.as_ref()).await?;
-            let Some(name) = config.connections.keys().find(|known| *known == name) else {
-                bail!("there is no connection '{name}': `concord connection list` names them");
-            };
-            wishes.connections.remove(name).unwrap_or_default()
+    if let Some(name) = &whose.connection {
+        let config = config::stored(store.as_ref()).await?;
+        if !config.connections.contains_key(name) {
+            bail!("there is no connection '{name}': `concord connection list` names them");
         }
-    };
-    let now = cli.clock.now();
-    let said = match command {
-        Command::Show => return show(cli).await,
-        Command::Pause(arguments) => {
-            wish.paused = Some(Pause {
-                since: now,
-                reason: arguments.reason.clone(),
-            });
-            "paused: `concord schedule resume` goes on"
-        }
-        Command::Resume(_) => {
-            if wish.paused.take().is_none() {
-                bail!("the schedule is not paused");
-            }
-            "the schedule goes on"
-        }
-        Command::Now(_) => {
-            if is_all_paused || wish.paused.is_some() {
-                bail!("the schedule is paused: `concord schedule resume` first");
-            }
-            wish.hurry = Some(now);
-            "a sync begins as soon as `concord serve` runs and no other sync does"
-        }
-    };
-    wishes.set(whose.connection.as_deref(), wish);
+    }
+    let is_all_paused = wishes.all.paused.is_some();
+    let said = change(is_all_paused, wishes.of(whose.connection.as_deref()))?;
     wishes.keep(store.as_ref()).await?;
     cli.output.show(&wishes, |_| said.to_owned())?;
     Ok(Ending::Fine)
@@ -131,7 +138,7 @@ async fn show(cli: &Invocation) -> Result<Ending> {
         .map(|entry| {
             let wish = wishes.connections.get(&entry.connection);
             let paused = wish.and_then(|wish| wish.paused.clone());
-            let is_paused = wishes.paused.is_some() || paused.is_some();
+            let is_paused = wishes.all.paused.is_some() || paused.is_some();
             let next = (!is_paused).then(|| entry.next(now, 0)).flatten();
             Turn {
                 connection: entry.connection.clone(),
@@ -147,7 +154,7 @@ async fn show(cli: &Invocation) -> Result<Ending> {
         schedule: config.schedule,
         last_began: began.last(),
         next: turns.iter().filter_map(|turn| turn.next).min(),
-        paused: wishes.paused,
+        paused: wishes.all.paused,
         turns,
     };
     cli.output.show(&shown, words)?;
@@ -159,7 +166,7 @@ fn words(shown: &Shown) -> String {
         .last_began
         .map_or_else(|| "no sync so far".into(), |at| format!("last sync: {at}"));
     let next = match (&shown.paused, shown.next) {
-        (Some(pause), _) => pause_words(pause),
+        (Some(pause), _) => pause.to_string(),
         (None, Some(next)) => format!("next sync: {next}, while `concord serve` runs"),
         (None, None) => "no next sync".into(),
     };
@@ -172,7 +179,7 @@ fn words(shown: &Shown) -> String {
     let rows = shown.turns.iter().map(|turn| {
         let at = |moment: Option<Timestamp>| moment.map_or_else(String::new, |at| at.to_string());
         let next = match &turn.paused {
-            Some(pause) => pause_words(pause),
+            Some(pause) => pause.to_string(),
             None => at(turn.next),
         };
         [
@@ -184,11 +191,4 @@ fn words(shown: &Shown) -> String {
     });
     let turns = table(["connection", "direction", "last", "next"], rows);
     format!("{text}\n\n{turns}")
-}
-
-fn pause_words(pause: &Pause) -> String {
-    match pause.reason.as_str() {
-        "" => format!("paused since {}", pause.since),
-        reason => format!("paused since {}: {reason}", pause.since),
-    }
 }

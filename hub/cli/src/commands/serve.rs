@@ -1,5 +1,6 @@
 //! `concord serve`
 
+mod callback;
 mod front;
 mod meters;
 mod renewal;
@@ -20,7 +21,7 @@ use concord_engine::timetable::{Agenda, Timetable};
 use concord_engine::{Hub, alerts};
 use concord_store::SqlStore;
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use self::front::Front;
 use self::waiting::{Cause, Due};
@@ -38,6 +39,9 @@ use crate::wire::wishes::Pause;
 
 /// How soon a wish, or a schedule that was applied meanwhile, is noticed.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How many browsers wait for their turn.
+const BROWSERS: usize = 8;
 
 /// When webhooks are looked at again that could not be worked off.
 const HINTS_AGAIN: Duration = Duration::from_secs(30);
@@ -63,7 +67,8 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(5..=3600))]
     lease: u64,
-    /// Take webhooks at this address, and answer /healthz, /readyz and /metrics there
+    /// Take webhooks and browsers that come back from a sign-in at this address, and
+    /// answer /healthz, /readyz and /metrics there
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 }
@@ -79,8 +84,12 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         say("serving; SIGTERM and Ctrl-C end it, `concord schedule show` says what is next");
     }
     let arrived = Arc::new(Notify::new());
+    let (browsers, came_back) = mpsc::channel(BROWSERS);
     let front = match &arguments.listen {
-        Some(address) => Some(Front::open(cli, &store, address, Arc::clone(&arrived)).await?),
+        Some(address) => {
+            let arrived = Arc::clone(&arrived);
+            Some(Front::open(cli, &store, address, arrived, browsers, &config).await?)
+        }
         None => None,
     };
     match (&front, &config.webhooks) {
@@ -92,7 +101,7 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     }
     let mut server = Server {
         cli,
-        store,
+        store: Arc::clone(&store),
         claim: Duration::from_secs(arguments.lease),
         failures: 0,
         again: Chosen::default(),
@@ -103,9 +112,17 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         front,
         hints_from: Timestamp::ZERO,
     };
-    server.run().await;
+    // Beside the syncs, which may take long, and until the last one was answered.
+    let mut meeting = pin!(callback::meet(cli, &store, came_back));
+    tokio::select! {
+        () = server.run() => {}
+        never = &mut meeting => match never {},
+    }
     if let Some(front) = server.front {
-        front.close(cli).await;
+        tokio::select! {
+            () = front.close(cli) => {}
+            never = &mut meeting => match never {},
+        }
     }
     Ok(Ending::Fine)
 }
@@ -218,14 +235,14 @@ impl Server<'_> {
     }
 
     async fn once(&self, request: &Request) -> Result<Option<(Hub, Report)>> {
-        let (cli, store) = (self.cli, &self.store);
-        let place = &cli.global.db;
-        let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
-        let done = sync::once(cli, store, &right, request).await;
-        let given_back = right.give_back().await;
-        let done = done?;
-        given_back?;
-        Ok(done)
+        self.with_right(async |right| sync::once(self.cli, &self.store, right, request).await)
+            .await
+    }
+
+    async fn with_right<T>(&self, work: impl AsyncFnOnce(&Right) -> Result<T>) -> Result<T> {
+        self.cli
+            .with_right(&self.store, "serve", self.claim, work)
+            .await
     }
 
     async fn alert(&self, hub: &Hub, request: &Request, report: &Report) {

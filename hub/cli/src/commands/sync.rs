@@ -100,9 +100,8 @@ impl From<Settle> for FirstContact {
 pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
     let store = cli.writing().await?;
     let claim = Duration::from_secs(arguments.lease);
-    let right = Right::take(&cli.global.db, &store, &cli.clock, "sync", claim).await?;
-    let ending = with_right(cli, arguments, &store, &right).await;
-    right.give_back().await?;
+    let synced = async |right: &Right| with_right(cli, arguments, &store, right).await;
+    let ending = cli.with_right(&store, "sync", claim, synced).await;
     // Folds the log into the file, so that the next start need not read it.
     if let Some(store) = Arc::into_inner(store) {
         store.close().await?;

@@ -277,7 +277,7 @@ fn settings(before: &Config, after: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::store;
+    use crate::wire::store::testing::fresh;
 
     fn config(text: &str) -> Config {
         serde_saphyr::from_str(text).unwrap()
@@ -288,14 +288,6 @@ connections:
   crm: { connector: toy, config: { base_url: 'http://a' } }
   mail: { connector: post }
 ";
-
-    async fn fresh() -> (tempfile::TempDir, std::sync::Arc<concord_store::SqlStore>) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store::make(&folder.path().join("concord.db"))
-            .await
-            .unwrap();
-        (folder, store)
-    }
 
     #[tokio::test]
     async fn applying_twice_changes_nothing_the_second_time() {

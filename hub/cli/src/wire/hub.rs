@@ -13,7 +13,7 @@ use concord_core::{Manifest, manifest};
 use concord_engine::clock::SystemRng;
 use concord_engine::config::{Config, ConnectionConfig, GrantKind};
 use concord_engine::hub::{Connection, Options, Ways};
-use concord_engine::oauth::{Keeper, KeeperParts};
+use concord_engine::oauth::{GRANT, Keeper, KeeperParts};
 use concord_engine::progress::Watch;
 use concord_engine::quota::{Budgets, ConnectionQuota};
 use concord_engine::tokens::StaticTokens;
@@ -261,7 +261,12 @@ impl Wiring {
                     let keeper = Keeper::new(KeeperParts {
                         app: app.map_err(|error| error.to_string())?,
                         header: sign_in::header(&blueprint.manifest.auth),
-                        kept: vault.grant_of(row.id, Arc::clone(secret_store), Arc::clone(&clock)),
+                        kept: vault.kept(
+                            row.id,
+                            GRANT,
+                            Arc::clone(secret_store),
+                            Arc::clone(&clock),
+                        ),
                         transport: sign_in::transport(guarded(http), limits.http_timeout),
                         clock: Arc::clone(&clock),
                         rng: Arc::new(SystemRng::default()),

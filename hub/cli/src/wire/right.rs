@@ -10,6 +10,16 @@ use concord_store::{Place, SqlStore};
 
 use super::lease;
 
+/// Who wants it, and of what.
+pub struct Wish<'a> {
+    pub place: &'a Place,
+    pub store: &'a Arc<SqlStore>,
+    pub clock: &'a Arc<dyn Clock>,
+    pub command: &'a str,
+    /// What a hub on a server claims is free so long after the hub died.
+    pub claim: Duration,
+}
+
 pub struct Right {
     store: Arc<SqlStore>,
     pub owner: String,
@@ -18,14 +28,30 @@ pub struct Right {
 }
 
 impl Right {
-    /// Takes the right, or says who has it.  What a hub on a server claims is
-    /// free so long after the hub died.
-    pub async fn take(
-        place: &Place,
-        store: &Arc<SqlStore>,
-        clock: &Arc<dyn Clock>,
-        command: &str,
-        claim: Duration,
+    /// Does something with the right, or says who has it.  A run gives it back
+    /// itself; one that never started or was cut off does not.
+    pub async fn with<T, E: From<StoreError>>(
+        wish: &Wish<'_>,
+        work: impl AsyncFnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let right = Self::take(wish).await?;
+        // A run is a large state machine, and would be part of its caller's.
+        let done = Box::pin(work(&right)).await;
+        let given_back = right.give_back().await;
+        // What went wrong first says more.
+        let done = done?;
+        given_back?;
+        Ok(done)
+    }
+
+    async fn take(
+        &Wish {
+            place,
+            store,
+            clock,
+            command,
+            claim,
+        }: &Wish<'_>,
     ) -> Result<Self, StoreError> {
         let store = Arc::clone(store);
         if matches!(place, Place::File(_)) {
@@ -68,9 +94,7 @@ impl Right {
         result
     }
 
-    /// A run gives it back itself; one that never started or was cut off does
-    /// not.
-    pub async fn give_back(self) -> Result<(), StoreError> {
+    async fn give_back(self) -> Result<(), StoreError> {
         if let Some(sharing) = &self.sharing {
             sharing.give_up().await?;
         }

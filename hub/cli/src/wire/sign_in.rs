@@ -235,15 +235,16 @@ pub fn missing(by_itself: bool, grant: Option<&Grant>, connection: &str) -> Opti
     ))
 }
 
-/// One connection's grant in the database, sealed anew with each change.
-pub struct SealedGrant {
+/// One of a connection's secrets in the database, sealed anew with each change.
+pub struct SealedRow {
     pub store: Arc<dyn SecretStore>,
     pub source: Option<KeySource>,
     pub connection: ConnectionId,
+    pub name: &'static str,
     pub clock: Arc<dyn Clock>,
 }
 
-impl SealedGrant {
+impl SealedRow {
     /// The key is read each time as well: it may have been changed meanwhile.
     async fn vault(&self) -> Result<Vault, KeepError> {
         let vault = Vault::load(self.store.as_ref(), self.source.clone()).await;
@@ -252,10 +253,10 @@ impl SealedGrant {
 }
 
 #[async_trait]
-impl KeptSecret for SealedGrant {
+impl KeptSecret for SealedRow {
     async fn read(&self) -> Result<Option<Kept>, KeepError> {
         let vault = self.vault().await?;
-        let Some(row) = vault.row(self.connection, GRANT) else {
+        let Some(row) = vault.row(self.connection, self.name) else {
             return Ok(None);
         };
         let text = vault.open_row(row).map_err(told)?;
@@ -269,7 +270,7 @@ impl KeptSecret for SealedGrant {
         let now: Timestamp = self.clock.now();
         let vault = self.vault().await?;
         let sealed = vault
-            .seal(self.connection, GRANT, text, now)
+            .seal(self.connection, self.name, text, now)
             .map_err(told)?;
         let sealed = SealedSecret {
             revision: revision + 1,

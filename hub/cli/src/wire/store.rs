@@ -51,3 +51,17 @@ fn warn_of_listeners(place: &Place) {
         );
     }
 }
+
+#[cfg(test)]
+pub mod testing {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An empty database, as long as its folder is there.
+    pub async fn fresh() -> (TempDir, Arc<SqlStore>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = make(&folder.path().join("concord.db")).await.unwrap();
+        (folder, store)
+    }
+}

@@ -153,7 +153,7 @@ mod tests {
     use concord_engine::clock::SystemClock;
 
     use super::*;
-    use crate::wire::store;
+    use crate::wire::store::testing::fresh;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const CRM: ConnectionId = ConnectionId(1);
@@ -225,14 +225,6 @@ mod tests {
         async fn unsubscribe(&self, subscription: &str) -> Result<(), Fault> {
             self.heard(format!("-{subscription}"))
         }
-    }
-
-    async fn fresh() -> (tempfile::TempDir, std::sync::Arc<concord_store::SqlStore>) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store::make(&folder.path().join("concord.db"))
-            .await
-            .unwrap();
-        (folder, store)
     }
 
     #[tokio::test]

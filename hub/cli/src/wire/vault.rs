@@ -16,7 +16,7 @@ use concord_core::{ConnectionId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyError, KeySource, Keyring};
-use super::sign_in::SealedGrant;
+use super::sign_in::SealedRow;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -70,17 +70,20 @@ impl Vault {
         })
     }
 
-    /// A connection's sign-in, read and kept with the same key.
-    pub fn grant_of(
+    /// One of a connection's secrets that changes while hubs run, read and kept with
+    /// the same key.
+    pub fn kept(
         &self,
         connection: ConnectionId,
+        name: &'static str,
         store: Arc<dyn SecretStore>,
         clock: Arc<dyn Clock>,
-    ) -> Arc<SealedGrant> {
-        Arc::new(SealedGrant {
+    ) -> Arc<SealedRow> {
+        Arc::new(SealedRow {
             store,
             source: self.source.clone(),
             connection,
+            name,
             clock,
         })
     }

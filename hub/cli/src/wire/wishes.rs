@@ -2,6 +2,7 @@
 //! again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use concord_core::Timestamp;
 use concord_core::ports::{Store, StoreError};
@@ -12,12 +13,10 @@ const DOCUMENT: &str = "schedule";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Wishes {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<Pause>,
-    /// A sync is wanted that begins after this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hurry: Option<Timestamp>,
-    /// The same, of one connection.
+    /// Of all of them.
+    #[serde(flatten)]
+    pub all: Wish,
+    /// Of one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub connections: BTreeMap<String, Wish>,
 }
@@ -27,6 +26,7 @@ pub struct Wishes {
 pub struct Wish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Pause>,
+    /// A sync is wanted that begins after this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hurry: Option<Timestamp>,
 }
@@ -35,7 +35,18 @@ pub struct Wish {
 #[serde(rename_all = "kebab-case")]
 pub struct Pause {
     pub since: Timestamp,
+    /// Empty where nobody gave one.
     pub reason: String,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "paused since {}", self.since)?;
+        match self.reason.as_str() {
+            "" => Ok(()),
+            reason => write!(f, ": {reason}"),
+        }
+    }
 }
 
 impl Wishes {
@@ -46,27 +57,11 @@ impl Wishes {
         Ok(wishes.unwrap_or_default())
     }
 
-    /// What is wanted of all of them.
-    pub fn all(&self) -> Wish {
-        Wish {
-            paused: self.paused.clone(),
-            hurry: self.hurry,
-        }
-    }
-
-    /// Puts this in the place of what was wanted of one connection, or of all.
-    pub fn set(&mut self, connection: Option<&str>, wish: Wish) {
+    /// What is wanted of one connection, or of all.
+    pub fn of(&mut self, connection: Option<&str>) -> &mut Wish {
         match connection {
-            None => {
-                self.paused = wish.paused;
-                self.hurry = wish.hurry;
-            }
-            Some(name) if wish == Wish::default() => {
-                self.connections.remove(name);
-            }
-            Some(name) => {
-                self.connections.insert(name.to_owned(), wish);
-            }
+            None => &mut self.all,
+            Some(name) => self.connections.entry(name.to_owned()).or_default(),
         }
     }
 
@@ -81,11 +76,12 @@ impl Wishes {
     pub fn hurries(&self, connection: &str, began: Option<Timestamp>, now: Timestamp) -> bool {
         let own = self.connections.get(connection);
         let own = own.and_then(|wish| wish.hurry);
-        let mut wanted = [self.hurry, own].into_iter().flatten();
+        let mut wanted = [self.all.hurry, own].into_iter().flatten();
         wanted.any(|wanted| Some(wanted) > began && wanted <= now)
     }
 
-    pub async fn keep(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub async fn keep(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        self.connections.retain(|_, wish| *wish != Wish::default());
         let text = serde_json::to_string(self).expect("plain data with text keys is JSON");
         store.set_document(DOCUMENT, &text).await
     }

@@ -73,8 +73,19 @@ pub struct SignIn {
 pub struct Begun {
     /// Where the person agrees.
     pub url: String,
-    state: CsrfToken,
-    verifier: Option<PkceCodeVerifier>,
+    pub(super) state: CsrfToken,
+    pub(super) verifier: Option<PkceCodeVerifier>,
+}
+
+impl Begun {
+    /// One that was begun elsewhere, where its page was shown.
+    pub(super) fn again(state: String, verifier: Option<String>) -> Self {
+        Self {
+            url: String::new(),
+            state: CsrfToken::new(state),
+            verifier: verifier.map(PkceCodeVerifier::new),
+        }
+    }
 }
 
 /// A code that waits for somebody to enter it.

@@ -96,11 +96,11 @@ impl Hub {
             if lane.stream.caps.read {
                 if is_read {
                     lane.read_passed_over(&mut entry.read).await?;
-                }
-                if is_read && !request.only_hinted {
-                    lane.pull(request.full, &mut entry.read).await?;
-                    // It may have read everything, for which nobody waits.
-                    connector.hurry(request.urgency());
+                    if !request.only_hinted {
+                        lane.pull(request.full, &mut entry.read).await?;
+                        // It may have read everything, for which nobody waits.
+                        connector.hurry(request.urgency());
+                    }
                 }
                 lane.reread(&mut entry.read).await?;
             }

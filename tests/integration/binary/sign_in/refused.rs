@@ -18,7 +18,7 @@ fn with(page: &str, name: &str, value: &str) -> String {
 }
 
 /// The configuration with the browser coming back to another host.
-fn moved(config: &str, host: &str) -> String {
+pub(super) fn moved(config: &str, host: &str) -> String {
     let start = config.find("redirect-uri: ").unwrap();
     let end = start + config[start..].find("/callback").unwrap();
     config.replace(&config[start..end], &format!("redirect-uri: {host}"))
@@ -73,7 +73,7 @@ fn a_wrong_secret_and_a_wrong_address_are_named() {
     let far = moved(&firm.config(""), "https://hub.example.com");
     firm.program.apply(&far).fine();
     let listens = firm.program.run("connection login hubspot");
-    listens.refuses(1, &["is not an address of this machine", "--paste"]);
+    listens.refuses(1, &["neither an address of this machine", "--paste"]);
 }
 
 #[test]

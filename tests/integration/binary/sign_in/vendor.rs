@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use concord_twins::by_name;
 use tokio::runtime::Runtime;
 
 use super::*;
@@ -25,10 +24,7 @@ impl Vendor {
     pub fn new(mut program: Program, manifest: &str) -> Self {
         let runtime = account::runtime();
         let events = Events::new();
-        let open = |name: &str| {
-            let twin = by_name(name, 7, PEOPLE).unwrap();
-            Account::open(&runtime, twin, Duration::ZERO, &events)
-        };
+        let open = |name: &str| Account::at(&runtime, name, PEOPLE, Duration::ZERO, &events);
         let (api, login) = (open("hubspot"), open("oauth"));
         let plugins = program.path("plugins");
         fs::create_dir(&plugins).unwrap();

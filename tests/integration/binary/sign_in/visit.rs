@@ -27,6 +27,11 @@ impl Visit {
         self.running.type_in(address);
     }
 
+    /// As Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.running.signal(rustix::process::Signal::INT);
+    }
+
     pub fn end(self) -> Ended {
         self.running.end()
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use concord_engine::oauth::{Begun, Grant, SignIn, SignInError, Standing, Tenant};
-use concord_server::callback::{Arrival, Callback};
+use concord_server::callback::{Arrival, Callback, Lands, lands};
 use concord_store::SqlStore;
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
+use super::awaited;
 use super::signed::{self, Signed};
 use super::tenant;
 use crate::exit::Ending;
@@ -26,11 +27,14 @@ Example:
   concord --key concord.key connection login crm
   concord --key concord.key connection login crm --device
   concord --key concord.key connection login crm --paste
+  concord --key concord.key connection login crm --through-server
 
 Opens the vendor's page in a browser and waits until it comes back. On a server
 without a browser: --device gives a code to enter on any machine, where the vendor
 knows that; otherwise open the address that is shown on any machine, agree there,
-and give the address that the browser ends at with --paste.
+and give the address that the browser ends at with --paste. Where 'redirect-uri' is
+that of a hub, like https://hub.example.com/oauth/callback, or with --through-server,
+`concord serve --listen` takes the browser back.
 
 Where a sign-in reaches several accounts, --tenant says which one the connection is;
 without it a terminal is asked. A choice is kept, also for the next sign-in.
@@ -46,6 +50,10 @@ pub struct Arguments {
     /// Read the address that the browser ended at, in place of waiting for it
     #[arg(long)]
     paste: bool,
+    /// Let the hub that serves take the browser back, also at an address of this
+    /// machine
+    #[arg(long, conflicts_with_all = ["device", "paste"])]
+    through_server: bool,
     /// Show the address of the vendor's page without opening it
     #[arg(long)]
     no_browser: bool,
@@ -78,8 +86,10 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
             arguments.name
         );
     }
-    if tenant::is_all_that_is_missing(&signed) {
-        match chosen(cli, arguments, &store, &signed).await {
+    if let Some(key) = signed.plan.tenant_key()
+        && tenant::is_all_that_is_missing(&signed)
+    {
+        match chosen(cli, arguments, &store, &signed, key).await {
             Err(error) if tenant::is_over(&error) => {
                 eprintln!("the sign-in that was kept is over ({error}): sign in anew");
             }
@@ -87,10 +97,21 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         }
     }
     let sign_in = SignIn::new(signed.app()?, signed.transport()?, Arc::clone(&cli.clock))?;
+    let wait = Duration::from_secs(60 * u64::from(arguments.wait));
+    let is_somewhere = !arguments.device && !arguments.paste;
+    if is_somewhere && lands(signed.plan.redirect(), arguments.through_server)? == Lands::Hub {
+        let begun = sign_in.begin()?;
+        let pending = awaited::leave(cli, &store, &signed, &begun, wait).await?;
+        show_page(cli, arguments, &begun);
+        let Some(grant) = awaited::grant(cli, &store, &signed, pending, wait).await? else {
+            return ended(cli);
+        };
+        return finished(cli, arguments, &store, &signed, &grant).await;
+    }
     let (grant, browser) = tokio::select! {
         came = person(cli, arguments, &signed, &sign_in) => came?,
         () = told() => return ended(cli),
-        () = cli.clock.sleep(Duration::from_secs(60 * u64::from(arguments.wait))) => {
+        () = cli.clock.sleep(wait) => {
             bail!("nobody signed in within {} min: begin again", arguments.wait)
         }
     };
@@ -99,11 +120,21 @@ pub async fn run(cli: &Invocation, arguments: &Arguments) -> Result<Ending> {
         let problem = kept.as_ref().err().map(ToString::to_string);
         browser.told(problem.as_deref()).await;
     }
-    let grant = kept?;
-    if signed.plan.tenant_key().is_some() {
-        return chosen(cli, arguments, &store, &signed).await;
+    finished(cli, arguments, &store, &signed, &kept?).await
+}
+
+/// What is left when the grant is kept.
+async fn finished(
+    cli: &Invocation,
+    arguments: &Arguments,
+    store: &Arc<SqlStore>,
+    signed: &Signed,
+    grant: &Grant,
+) -> Result<Ending> {
+    match signed.plan.tenant_key() {
+        Some(key) => chosen(cli, arguments, store, signed, key).await,
+        None => show(cli, &arguments.name, grant, None),
     }
-    show(cli, &arguments.name, &grant, None)
 }
 
 /// The end of a sign-in that reaches several accounts.
@@ -112,9 +143,11 @@ async fn chosen(
     arguments: &Arguments,
     store: &Arc<SqlStore>,
     signed: &Signed,
+    key: &str,
 ) -> Result<Ending> {
-    let settled = tokio::select! {
-        settled = tenant::settle(cli, store, signed, arguments.tenant.as_deref()) => settled?,
+    let word = arguments.tenant.as_deref();
+    let (grant, tenant) = tokio::select! {
+        settled = tenant::settle(cli, store, signed, key, word) => settled?,
         () = told() => {
             let document = json!({ "interrupted": true, "connection": arguments.name });
             cli.output.show(&document, |_| {
@@ -126,12 +159,6 @@ async fn chosen(
             })?;
             return Ok(Ending::Interrupted);
         }
-    };
-    let Some((grant, tenant)) = settled else {
-        bail!(
-            "'{}' was signed out meanwhile: sign in again",
-            arguments.name
-        );
     };
     show(cli, &arguments.name, &grant, Some(&tenant))
 }
@@ -154,16 +181,12 @@ async fn person(
     }
     let begun = sign_in.begin()?;
     if arguments.paste {
-        show_page(&begun);
+        tell_page(&begun);
         let query = pasted().await?;
         return Ok((sign_in.finish(begun, &query).await?, None));
     }
     let callback = Callback::open(signed.plan.redirect()).await?;
-    show_page(&begun);
-    if !arguments.no_browser && !cli.output.json && std::io::stdout().is_terminal() {
-        // A machine without one shows the address, which is enough.
-        let _ = open::that_detached(&begun.url);
-    }
+    show_page(cli, arguments, &begun);
     let (grant, browser) = in_browser(sign_in, begun, callback).await?;
     Ok((grant, Some(browser)))
 }
@@ -195,8 +218,17 @@ async fn with_code(sign_in: &SignIn) -> Result<Grant> {
 }
 
 /// On standard error, as every question to a person: the other has the result.
-fn show_page(begun: &Begun) {
+fn tell_page(begun: &Begun) {
     eprintln!("agree at this page:\n{}", begun.url);
+}
+
+/// The same, and opens it where somebody sits before a screen.
+fn show_page(cli: &Invocation, arguments: &Arguments, begun: &Begun) {
+    tell_page(begun);
+    if !arguments.no_browser && !cli.output.json && std::io::stdout().is_terminal() {
+        // A machine without a browser shows the address, which is enough.
+        let _ = open::that_detached(&begun.url);
+    }
 }
 
 /// Waits for the browser that belongs to this sign-in; others are told so.

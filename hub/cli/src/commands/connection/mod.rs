@@ -1,11 +1,12 @@
 //! `concord connection …`
 
 mod add;
+mod awaited;
 mod check;
 mod list;
 mod login;
 mod logout;
-mod signed;
+pub mod signed;
 mod tenant;
 
 use anyhow::Result;

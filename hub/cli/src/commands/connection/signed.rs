@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use concord_core::ports::Store as _;
 use concord_core::secret::{KeptSecret as _, SecretStore};
 use concord_core::state::ConnectionRow;
 use concord_engine::EngineError;
 use concord_engine::clock::SystemRng;
 use concord_engine::config::ConnectionConfig;
-use concord_engine::oauth::{App, GRANT, Grant, Keeper, KeeperParts, Tenant, Transport};
+use concord_engine::oauth::{
+    App, GRANT, Grant, Keeper, KeeperParts, PENDING, Pending, Tenant, Transport,
+};
 use concord_host::Limits;
 use concord_store::SqlStore;
 
 use crate::invocation::Invocation;
 use crate::wire::hub::schemas;
-use crate::wire::sign_in::{self, SealedGrant, SignInPlan};
+use crate::wire::sign_in::{self, SealedRow, SignInPlan};
 use crate::wire::vault::Vault;
 use crate::wire::{blueprint, config};
 
@@ -86,17 +88,46 @@ impl Signed {
         Ok(Keeper::new(KeeperParts {
             app: self.app()?,
             header: self.header.clone(),
-            kept: self.kept(cli, store),
+            kept: self.kept(cli, store, GRANT),
             transport: self.transport()?,
             clock: Arc::clone(&cli.clock),
             rng: Arc::new(SystemRng::default()),
         })?)
     }
 
-    fn kept(&self, cli: &Invocation, store: &Arc<SqlStore>) -> Arc<SealedGrant> {
+    fn kept(&self, cli: &Invocation, store: &Arc<SqlStore>, name: &'static str) -> Arc<SealedRow> {
         let secrets = Arc::clone(store) as Arc<dyn SecretStore>;
         let clock = Arc::clone(&cli.clock);
-        self.vault.grant_of(self.row.id, secrets, clock)
+        self.vault.kept(self.row.id, name, secrets, clock)
+    }
+
+    /// The place of a sign-in whose browser comes back to a hub that serves.
+    pub fn pending(&self, cli: &Invocation, store: &Arc<SqlStore>) -> Arc<SealedRow> {
+        self.kept(cli, store, PENDING)
+    }
+
+    /// Puts one there, in the place of any that was begun before.
+    pub async fn leave(&self, store: &SqlStore, kept: &SealedRow, pending: &Pending) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let revision = self.revision(store, PENDING).await?;
+            if kept.replace(revision, &pending.text()).await? {
+                return Ok(());
+            }
+        }
+        bail!(self.restless())
+    }
+
+    pub async fn forget_pending(&self, store: &SqlStore) -> Result<bool> {
+        Ok(store.drop_secret(self.row.id, PENDING).await?)
+    }
+
+    /// That of a secret which may be sealed with a key that is lost; 0 where there is
+    /// none.
+    async fn revision(&self, store: &SqlStore, name: &str) -> Result<i64> {
+        let rows = store.secrets().await?;
+        let mut rows = rows.iter();
+        let row = rows.find(|row| row.connection == self.row.id && row.name == name);
+        Ok(row.map_or(0, |row| row.revision))
     }
 
     /// Keeps a grant in place of whatever is there, except for the account that was
@@ -112,19 +143,10 @@ impl Signed {
             (Some(key), Ok(Some(earlier))) => grant.in_place_of(&earlier, key),
             _ => grant,
         };
-        let kept = self.kept(cli, store);
-        for _ in 0..ATTEMPTS {
-            // What is there may be sealed with a key that is lost: its number is
-            // all that is needed.
-            let rows = store.secrets().await?;
-            let mut rows = rows.into_iter();
-            let old = rows.find(|row| row.connection == self.row.id && row.name == GRANT);
-            let revision = old.map_or(0, |row| row.revision);
-            if kept.replace(revision, &grant.text()).await? {
-                return Ok(grant);
-            }
-        }
-        bail!(self.restless())
+        self.replace(cli, store, async |_| {
+            Ok((self.revision(store, GRANT).await?, grant.clone()))
+        })
+        .await
     }
 
     /// Keeps which account is meant, in whatever the grant has become.
@@ -135,20 +157,45 @@ impl Signed {
         key: &str,
         tenant: &Tenant,
     ) -> Result<Grant> {
-        let kept = self.kept(cli, store);
-        for _ in 0..ATTEMPTS {
-            let Some(now) = kept.read().await? else {
-                bail!(
-                    "'{}' was signed out meanwhile: sign in again",
-                    self.row.name
-                );
-            };
+        self.replace(cli, store, async |kept| {
+            let now = kept.read().await?.ok_or_else(|| self.signed_out())?;
             let grant = Grant::parse(&now.text)?.of_tenant(key, tenant);
-            if kept.replace(now.revision, &grant.text()).await? {
+            Ok((now.revision, grant))
+        })
+        .await
+    }
+
+    /// Puts a grant in the place of the one with this revision, again and again
+    /// while others are sooner.
+    async fn replace(
+        &self,
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+        next: impl AsyncFn(&SealedRow) -> Result<(i64, Grant)>,
+    ) -> Result<Grant> {
+        let kept = self.kept(cli, store, GRANT);
+        for _ in 0..ATTEMPTS {
+            let (revision, grant) = next(&kept).await?;
+            if kept.replace(revision, &grant.text()).await? {
                 return Ok(grant);
             }
         }
         bail!(self.restless())
+    }
+
+    fn restless(&self) -> String {
+        format!(
+            "the sign-in of '{}' changes all the time: begin again",
+            self.row.name
+        )
+    }
+
+    /// Why a choice comes too late.
+    pub fn signed_out(&self) -> anyhow::Error {
+        anyhow!(
+            "'{}' was signed out meanwhile: sign in again",
+            self.row.name
+        )
     }
 
     /// The account that was chosen for the grant or for the one before it.
@@ -158,17 +205,18 @@ impl Signed {
         store: &Arc<SqlStore>,
         key: &str,
     ) -> Result<Option<String>> {
-        let Some(now) = self.kept(cli, store).read().await? else {
-            return Ok(None);
-        };
-        Ok(Grant::parse(&now.text)?.values.remove(key))
+        let now = self.kept_grant(cli, store).await?;
+        Ok(now.and_then(|mut grant| grant.values.remove(key)))
     }
 
-    fn restless(&self) -> String {
-        format!(
-            "the sign-in of '{}' changes all the time: begin again",
-            self.row.name
-        )
+    /// The grant as it is now.
+    pub async fn kept_grant(
+        &self,
+        cli: &Invocation,
+        store: &Arc<SqlStore>,
+    ) -> Result<Option<Grant>> {
+        let now = self.kept(cli, store, GRANT).read().await?;
+        Ok(now.map(|now| Grant::parse(&now.text)).transpose()?)
     }
 
     /// Gives the grant back to the vendor.  The words say what came of it.
@@ -191,8 +239,9 @@ impl Signed {
         })
     }
 
-    /// Forgets the grant here.
+    /// Forgets the grant here, and turns a browser away that is under way.
     pub async fn forget(&self, store: &SqlStore) -> Result<bool> {
+        self.forget_pending(store).await?;
         Ok(store.drop_secret(self.row.id, GRANT).await?)
     }
 }

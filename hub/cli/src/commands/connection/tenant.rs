@@ -15,7 +15,7 @@ use crate::typed;
 /// Whether no more than the choice is missing: then nobody has to sign in anew.
 pub fn is_all_that_is_missing(signed: &Signed) -> bool {
     let grant = signed.grant().ok().flatten();
-    signed.plan.tenant_key().is_some() && grant.is_some_and(|grant| grant.is_undecided())
+    grant.is_some_and(|grant| grant.is_undecided())
 }
 
 /// Whether a kept sign-in is of no use any more, so that only a new one helps.
@@ -25,20 +25,17 @@ pub fn is_over(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(refused) || error.downcast_ref().is_some_and(over)
 }
 
-/// Chooses and keeps the choice; none where there is nothing to choose.
+/// Chooses for this key of the configuration, and keeps the choice.
 pub async fn settle(
     cli: &Invocation,
     store: &Arc<SqlStore>,
     signed: &Signed,
+    key: &str,
     word: Option<&str>,
-) -> Result<Option<(Grant, Tenant)>> {
-    let Some(key) = signed.plan.tenant_key() else {
-        return Ok(None);
-    };
+) -> Result<(Grant, Tenant)> {
     let keeper = signed.keeper(cli, store)?;
-    let Some(header) = keeper.header().await? else {
-        return Ok(None);
-    };
+    let header = keeper.header().await?;
+    let header = header.ok_or_else(|| signed.signed_out())?;
     let app = signed.app()?;
     let all = tenants(&app, &signed.transport()?, header).await?;
     let before = signed.chosen(cli, store, key).await?;
@@ -49,7 +46,7 @@ pub async fn settle(
         chosen => chosen?,
     };
     let grant = signed.choose(cli, store, key, chosen).await?;
-    Ok(Some((grant, chosen.clone())))
+    Ok((grant, chosen.clone()))
 }
 
 fn is_asked(cli: &Invocation, word: Option<&str>) -> bool {

@@ -28,10 +28,9 @@ pub async fn look(cli: &Invocation, store: &dyn Store) -> Result<Vec<Finding>> {
 async fn schedule(store: &dyn Store, now: Timestamp) -> Result<Finding> {
     const CHECK: &str = "schedule";
     let wishes = Wishes::read(store).await?;
-    if let Some(pause) = &wishes.paused {
-        let says = format!("paused since {} {}", pause.since, pause.reason);
+    if let Some(pause) = &wishes.all.paused {
         let next = "`concord schedule resume` goes on";
-        return Ok(Finding::warning(CHECK, says.trim_end(), next));
+        return Ok(Finding::warning(CHECK, pause.to_string(), next));
     }
     let config = config::stored(store).await?;
     let began = Began::load(store).await?;
@@ -58,11 +57,7 @@ async fn schedule(store: &dyn Store, now: Timestamp) -> Result<Finding> {
     }
     let paused = wishes.connections.iter().filter_map(|(name, wish)| {
         let pause = wish.paused.as_ref()?;
-        Some(
-            format!("{name} is paused since {} {}", pause.since, pause.reason)
-                .trim_end()
-                .to_owned(),
-        )
+        Some(format!("{name} {pause}"))
     });
     let paused: Vec<String> = paused.collect();
     Ok(match paused.is_empty() {

@@ -8,7 +8,7 @@ use concord_core::Timestamp;
 use concord_core::ports::Store as _;
 use concord_core::state::ConnectionRow;
 use concord_engine::config::{Config, GrantKind, SecretSource};
-use concord_engine::oauth::GRANT;
+use concord_engine::oauth::{GRANT, PENDING};
 use concord_store::SqlStore;
 use serde::Serialize;
 
@@ -145,7 +145,8 @@ fn unwanted<'a>(
             .filter(|row| !row.removed)
             .and_then(|row| config.connections.get(&row.name));
         let source = wish.and_then(|wish| wish.secrets.get(&kept.name));
-        let is_sign_in = kept.name == GRANT && wish.is_some_and(|wish| wish.oauth.is_some());
+        let is_sign_in = [GRANT, PENDING].contains(&kept.name.as_str())
+            && wish.is_some_and(|wish| wish.oauth.is_some());
         if is_sign_in || source == Some(&SecretSource::Sealed) {
             return None;
         }

@@ -1,5 +1,5 @@
-//! What a serving hub is reached at: webhooks, whether it is well, and what it
-//! counts.
+//! What a serving hub is reached at: webhooks, browsers that come back from a
+//! sign-in, whether it is well, and what it counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,20 @@ use anyhow::Result;
 use concord_core::ports::Store as _;
 use concord_core::webhook::DeliveryStore;
 use concord_core::{ConnectionId, Timestamp};
+use concord_engine::config::Config;
 use concord_engine::webhooks::intake::{Intake, intake};
+use concord_server::callback::{self, Arrival};
 use concord_server::health;
 use concord_server::listen::Listening;
 use concord_server::metrics::{self, Meters, Scraped, Totals};
 use concord_server::webhooks::{Door, Hooks, address, routes};
 use concord_store::SqlStore;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::invocation::Invocation;
 use crate::wire::hooks::{self, Basis};
-use crate::wire::{config, subscriptions};
+use crate::wire::subscriptions;
 
 /// How long those who are half-way through are waited for at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -53,6 +55,8 @@ impl Front {
         store: &Arc<SqlStore>,
         address: &str,
         arrived: Arc<Notify>,
+        browsers: mpsc::Sender<Arrival>,
+        config: &Config,
     ) -> Result<Self> {
         let (intake, keeper) = intake(Arc::clone(store) as Arc<dyn DeliveryStore>, arrived);
         let hooks = Arc::new(Hooks::default());
@@ -64,6 +68,7 @@ impl Front {
         let meters = Meters::install()?;
         let totals = Totals::default();
         let app = routes(door)
+            .merge(callback::routes(browsers))
             .merge(health::routes(Arc::clone(store) as _))
             .merge(metrics::routes(Scraped {
                 meters: meters.clone(),
@@ -82,7 +87,7 @@ impl Front {
             totals,
             upkeep: tokio::spawn(meters.keep_up(Arc::clone(&cli.clock))),
         };
-        front.refresh(cli, store).await?;
+        front.refresh(cli, store, config).await?;
         front.count(store).await?;
         Ok(front)
     }
@@ -92,18 +97,25 @@ impl Front {
     }
 
     /// Takes over what was applied, or given as a secret, meanwhile.
-    pub async fn refresh(&mut self, cli: &Invocation, store: &SqlStore) -> Result<()> {
-        let config = config::stored(store).await?;
+    pub async fn refresh(
+        &mut self,
+        cli: &Invocation,
+        store: &SqlStore,
+        config: &Config,
+    ) -> Result<()> {
         let vault = cli.vault(store).await?;
-        let basis = Basis::of(&config, vault.rows());
+        let basis = Basis::of(config, vault.rows());
         if self.basis.as_ref() == Some(&basis) {
             return Ok(());
         }
-        let (table, lacking) = hooks::load(store, &config, &cli.plugins(&config), &vault).await?;
+        let (table, lacking) = hooks::load(store, config, &cli.plugins(config), &vault).await?;
         for what in lacking {
             tracing::warn!("{what}");
         }
-        let url = config.webhooks.map(|webhooks| webhooks.url);
+        let url = config
+            .webhooks
+            .as_ref()
+            .map(|webhooks| webhooks.url.clone());
         let all = table.iter().filter_map(|(name, hook)| {
             let hours = hook.wish.renew_hours?;
             Some(Renewal {

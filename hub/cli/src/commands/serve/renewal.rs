@@ -12,7 +12,8 @@ impl Server<'_> {
     /// What fails is tried again later; until then polling finds what nobody tells.
     pub(super) async fn renew(&self, renewal: &Renewal) {
         let name = &renewal.name;
-        match self.renewed(renewal).await {
+        let renewed = async |right: &Right| self.renewed(right, renewal).await;
+        match self.with_right(renewed).await {
             Ok(true) => tracing::info!("'{name}' goes on sending webhooks"),
             Ok(false) => {}
             Err(error) => tracing::warn!(
@@ -22,18 +23,8 @@ impl Server<'_> {
         }
     }
 
-    async fn renewed(&self, renewal: &Renewal) -> Result<bool> {
-        let (cli, store) = (self.cli, &self.store);
-        let place = &cli.global.db;
-        let right = Right::take(place, store, &cli.clock, "serve", self.claim).await?;
-        let renewed = self.renewed_with(&right, renewal).await;
-        let given_back = right.give_back().await;
-        let renewed = renewed?;
-        given_back?;
-        Ok(renewed)
-    }
-
-    async fn renewed_with(&self, right: &Right, renewal: &Renewal) -> Result<bool> {
+    /// False where another hub was sooner.
+    async fn renewed(&self, right: &Right, renewal: &Renewal) -> Result<bool> {
         let (cli, store) = (self.cli, &self.store);
         let (id, now) = (renewal.connection, cli.clock.now());
         let take_on = subscriptions::take_on(store.as_ref(), id, renewal.after, now);

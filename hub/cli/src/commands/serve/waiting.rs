@@ -93,15 +93,15 @@ impl Server<'_> {
     }
 
     async fn look(&mut self, now: Timestamp) -> Result<Look> {
-        if let Some(front) = &mut self.front {
-            front.refresh(self.cli, &self.store).await?;
-        }
         let store = self.store.as_ref();
+        let config = config::stored(store).await?;
+        if let Some(front) = &mut self.front {
+            front.refresh(self.cli, store, &config).await?;
+        }
         let wishes = Wishes::read(store).await?;
-        if let Some(pause) = wishes.paused {
+        if let Some(pause) = wishes.all.paused {
             return Ok(Look::Paused(pause));
         }
-        let config = config::stored(store).await?;
         let began = Began::load(store).await?;
         let paused = wishes.paused_ones();
         let table = Timetable::new(&config, &began, now)?.without(&paused);
