@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use concord_core::EntityId;
-use concord_core::ports::{IntentFilter, StoreError};
-use concord_core::state::{Intent, IntentState};
+use concord_core::ports::StoreError;
+use concord_core::state::Intent;
 
 use crate::around::Around;
 use crate::error::EngineError;
@@ -86,19 +86,13 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether a write waits for one of these lanes that could leave now.
+    /// Whether one of these lanes, which another hub has, owes a write that could
+    /// leave or be settled before long: that one does it, or has died over it.
     pub(crate) async fn is_owed_to_any(&self, lanes: &[Lane<'_>]) -> Result<bool, EngineError> {
-        let now = self.clock.now();
+        let soon = self.clock.now().plus(self.options.longest_wait);
         for lane in lanes {
-            let filter = IntentFilter {
-                state: Some(IntentState::New),
-                ..lane.open_intents()
-            };
-            let intents = self.store.intents(&filter).await?;
-            if intents
-                .iter()
-                .any(|intent| intent.not_before.is_none_or(|moment| moment <= now))
-            {
+            let next = lane.next_intent().await?;
+            if next.is_some_and(|moment| moment <= soon) {
                 return Ok(true);
             }
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use concord_core::ports::{Connector, Store};
+use concord_core::ports::{Connector, IntentFilter, Store};
+use concord_core::state::{Intent, IntentState};
 use concord_engine::EngineError;
 use concord_engine::hub::Options;
 use concord_engine::run::{Report, Request};
@@ -44,12 +45,26 @@ impl Office {
         })
     }
 
-    /// A sync by a hub of its own, which shares the database with others.
     async fn sync(
         &self,
         owner: &str,
         store: Arc<dyn Store>,
         stop: Option<Stop>,
+    ) -> Result<Report, EngineError> {
+        let request = Request {
+            approve: true,
+            ..Request::default()
+        };
+        self.run(owner, store, stop, &request).await
+    }
+
+    /// A run by a hub of its own, which shares the database with others.
+    async fn run(
+        &self,
+        owner: &str,
+        store: Arc<dyn Store>,
+        stop: Option<Stop>,
+        request: &Request,
     ) -> Result<Report, EngineError> {
         let clock = Arc::clone(&self.world.clock);
         let terms = Terms {
@@ -73,12 +88,8 @@ impl Office {
             }) as Arc<dyn Connector>
         };
         let mut hub = self.world.hub_with(store, options, passages).await?;
-        let request = Request {
-            approve: true,
-            ..Request::default()
-        };
         self.world.clock.enter();
-        let result = hub.sync(&request).await;
+        let result = hub.sync(request).await;
         self.world.clock.leave();
         result
     }
@@ -189,6 +200,51 @@ async fn what_a_dead_hub_held_is_done_by_the_others() {
         deaths += 1;
     }
     assert!(deaths >= 3, "only {deaths} deaths");
+}
+
+/// What a webhook named may follow a hub that died with a write under way: nobody
+/// reads the system that was written to, and the write is not left for the next
+/// schedule.
+#[tokio::test]
+async fn a_run_that_follows_webhooks_ends_what_a_dead_hub_had_under_way() {
+    let mut under_way = 0;
+    for n in 1..60 {
+        let office = Office::open().await;
+        for _ in 0..2 {
+            office.together(&["one"]).await;
+        }
+        let a = office.world.system("a");
+        let ann = a.find_by("mail", "ann@example.com").unwrap();
+        a.edit(&ann, json!({"title": "Head of all"}));
+        let store: Arc<dyn Store> = office.world.store().await;
+        let dying = Arc::new(Faulty::new(Arc::clone(&store), Death::After(n)));
+        let died = office.sync("dying", Arc::clone(&dying) as _, None).await;
+        assert_eq!(died.is_ok(), dying.survived(), "{n}: {died:?}");
+        let open = IntentFilter {
+            open_only: true,
+            ..IntentFilter::default()
+        };
+        let left = store.intents(&open).await.unwrap();
+        let not_new = |intent: &Intent| intent.state != IntentState::New;
+        under_way += usize::from(left.iter().any(not_new));
+        let hinted = Request {
+            only_hinted: true,
+            ..Request::default()
+        };
+        let report = office
+            .run("living", Arc::clone(&store), None, &hinted)
+            .await;
+        assert!(!report.unwrap().failed(), "{n}");
+        let left = store.intents(&open).await.unwrap();
+        assert!(left.is_empty(), "death after commit {n}: {left:#?}");
+        if dying.survived() {
+            break;
+        }
+    }
+    assert!(
+        under_way >= 3,
+        "only {under_way} died with a write under way"
+    );
 }
 
 /// The hub stands still in the middle of a write for longer than its claim

@@ -194,8 +194,8 @@ impl Server<'_> {
         match ended {
             Ok(Some((hub, report))) => {
                 self.gap = None;
+                self.failures = 0;
                 if !only_hinted {
-                    self.failures = 0;
                     self.again = Chosen::default();
                     self.alert(&hub, &request, &report).await;
                 }
@@ -213,6 +213,8 @@ impl Server<'_> {
                 }
                 _ => {
                     self.failures += 1;
+                    // Webhooks wait no longer than everything does now.
+                    self.hints_from = Timestamp::ZERO;
                     if !only_hinted {
                         self.again.join(request.chosen.unwrap_or_default());
                     }
