@@ -1,6 +1,7 @@
 //! A run is recorded by the program and runs again from the file alone, without the
 //! systems, without a secret and without its database.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use concord_connector_hubspot::HubSpot;
+use concord_connector_mailchimp::Mailchimp;
 use concord_sdk::testing::recorded as recorded_calls;
 use concord_twins::{Request, Response};
 use flate2::Compression;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::office::Office;
 use super::program::{Ended, Program};
+use crate::parts::plugins;
 
 const PEOPLE: usize = 60;
 
@@ -268,4 +271,97 @@ fn recorded_calls_are_fixtures_of_their_connector() {
     );
     let unknown = program.run("plugin fixture second.recording --connection hubspto --into more");
     unknown.refuses(1, &["no connection 'hubspto' was recorded", "hubspot"]);
+}
+
+/// The words of people, long enough not to be anything else by chance.
+fn words_of(records: &[Value], into: &mut BTreeSet<String>) {
+    let mut left: Vec<&Value> = records.iter().collect();
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(all) => left.extend(all),
+            Value::Object(all) => left.extend(all.values()),
+            Value::String(text) => into.extend(words(text)),
+            _ => {}
+        }
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|char: char| !char.is_alphanumeric());
+    let words = words.filter(|word| word.chars().count() >= 5);
+    words.map(str::to_lowercase)
+}
+
+#[test]
+fn masked_fixtures_name_nobody_and_hold() {
+    let office = recorded(Office::new(PEOPLE, Duration::ZERO));
+    let program = &office.program;
+    let mut private = BTreeSet::new();
+    for contact in office.contacts() {
+        let told = ["email", "firstname", "lastname", "phone", "company", "city"];
+        let told = told.map(|name| contact["properties"][name].clone());
+        words_of(&told, &mut private);
+    }
+    for member in office.members() {
+        let told = ["email_address", "full_name", "merge_fields"];
+        words_of(&told.map(|name| member[name].clone()), &mut private);
+    }
+    // Where everybody's addresses are.
+    for everybodys in ["example", "gmail", "googlemail"] {
+        private.remove(everybodys);
+    }
+    assert!(private.len() > 2 * PEOPLE, "{private:?}");
+    for connection in ["hubspot", "mailchimp"] {
+        for recording in ["first", "second"] {
+            let into = format!("{recording}-{connection}");
+            let line = format!("plugin fixture {recording}.recording --connection {connection}");
+            let plain = program.run(&format!("{line} --into plain-{into}")).fine();
+            let masked = format!("{line} --masked --into masked-{into}");
+            let masked = program.run(&masked).fine();
+            assert_eq!(masked["otherwise"], 0, "{masked}");
+            let text = |account: &Value| -> String {
+                let files = account["files"].as_array().unwrap().iter();
+                let files = files.map(|file| program.path(file.as_str().unwrap()));
+                files
+                    .map(|file| fs::read_to_string(file).unwrap())
+                    .collect()
+            };
+            let (plain, text) = (text(&plain), text(&masked));
+            let named = |text: &str| words(text).filter(|word| private.contains(word)).count();
+            let (before, after) = (named(&plain), named(&text));
+            assert!(before > 50, "{into}: {before}");
+            let named = words(&text).filter(|word| private.contains(word));
+            assert_eq!(after, 0, "{into}: {:?}", named.collect::<BTreeSet<_>>());
+            // What belongs to nobody is still there.
+            for kept in ["\"pull\"", "exchanges", "127.0.0.1"] {
+                assert!(text.contains(kept), "{into}: {kept}");
+            }
+            // What was different is, and what was the same.
+            let shape = |text: &str| -> Vec<String> {
+                let plain = ["\"operation\"", "\"method\"", "\"status\": "];
+                let lines = text.lines().map(str::trim);
+                let lines = lines.filter(|line| plain.iter().any(|name| line.starts_with(name)));
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(shape(&plain), shape(&text), "{into}");
+            let folder = program.path(&format!("masked-{into}"));
+            let calls = masked["files"].as_array().unwrap().len();
+            let hold = match connection {
+                "hubspot" => recorded_calls::<HubSpot>(&folder),
+                _ => recorded_calls::<Mailchimp>(&folder),
+            };
+            assert_eq!(hold, calls, "{into}");
+        }
+    }
+    // It is asked again, so it has to be the one that was recorded.
+    let other = program.path("other");
+    fs::create_dir(&other).unwrap();
+    let mut component = fs::read(plugins().join("hubspot.wasm")).unwrap();
+    // A section of its own, of one letter and one byte.
+    component.extend([0, 3, 1, b'x', b'y']);
+    fs::write(other.join("hubspot.wasm"), component).unwrap();
+    let line = "plugin fixture second.recording --connection hubspot --masked --into more";
+    let refused = program.run(&format!("--plugins other {line}"));
+    refused.refuses(1, &["is not the connector that was recorded", "--plugins"]);
+    assert!(!program.path("more").exists());
 }

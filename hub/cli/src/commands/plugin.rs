@@ -50,11 +50,14 @@ pub struct InspectArguments {
 Example:
   concord sync --record run.recording
   concord plugin fixture run.recording --connection crm --into fixtures/recorded
+  concord plugin fixture run.recording --connection crm --into fixtures/recorded --masked
 
 Each call of the connector becomes a file: what it was asked, what it sent, what
 came back, and what it made of that. `concord_sdk::testing::recorded` runs the
-connector on them natively. Secrets are masked; customers' records are as they
-were, so record a run against a test account.")]
+connector on them natively. Secrets are masked always, and customers' records with
+--masked: their words become others of the same shape, the same everywhere, and the
+connector that was recorded is asked again with those. Names of fields, choices that
+the connector knows, moments, small numbers and the connection's own settings stay.")]
 pub struct FixtureArguments {
     /// What `concord sync --record` made
     file: PathBuf,
@@ -64,13 +67,16 @@ pub struct FixtureArguments {
     /// The folder for the files, made where it is not there
     #[arg(long, value_name = "FOLDER")]
     into: PathBuf,
+    /// Put other words in place of customers' words
+    #[arg(long)]
+    masked: bool,
 }
 
 pub async fn run(cli: &Invocation, command: &Command) -> Result<Ending> {
     match command {
         Command::List(_) => list(cli).await,
         Command::Inspect(arguments) => inspect(cli, arguments).await,
-        Command::Fixture(arguments) => fixture(cli, arguments),
+        Command::Fixture(arguments) => fixture(cli, arguments).await,
     }
 }
 
@@ -159,22 +165,27 @@ async fn inspect(cli: &Invocation, arguments: &InspectArguments) -> Result<Endin
     Ok(Ending::Fine)
 }
 
-fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
+async fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
     let name = &arguments.connection;
     let opened = recording::open(&arguments.file, cli.global.key.as_ref())?;
     let (header, mut tape) = opened.without_books()?;
-    let names: Vec<&str> = header
-        .connections
-        .iter()
-        .map(|known| known.connection.as_str())
-        .collect();
-    if !names.contains(&name.as_str()) {
+    let mut known = header.connections.iter();
+    let Some(connected) = known.find(|known| known.connection == *name) else {
+        let names = header.connections.iter();
+        let names: Vec<&str> = names.map(|known| known.connection.as_str()).collect();
         bail!(
             "no connection '{name}' was recorded; {}",
             expected(name, &names)
         );
-    }
-    let found = fixtures::gather(&header, name, &mut tape)?;
+    };
+    let found = fixtures::gather(connected, &mut tape)?;
+    let (found, otherwise) = match arguments.masked {
+        true => {
+            let plugins = cli.plugins(&configured(cli).await?);
+            fixtures::masked(found, connected, header.made, &plugins).await?
+        }
+        false => (found, 0),
+    };
     std::fs::create_dir_all(&arguments.into)
         .with_context(|| format!("{} cannot be made", arguments.into.display()))?;
     let mut files = Vec::new();
@@ -187,7 +198,9 @@ fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
             .with_context(|| format!("{} cannot be written", path.display()))?;
         files.push(path);
     }
-    let document = json!({ "files": files, "left_out": found.left_out });
+    let document = json!({
+        "files": files, "left_out": found.left_out, "otherwise": otherwise,
+    });
     cli.output.show(&document, |_| {
         let mut text = format!(
             "{} of {name} in {}\n",
@@ -198,6 +211,12 @@ fn fixture(cli: &Invocation, arguments: &FixtureArguments) -> Result<Ending> {
             text += &format!(
                 "{} left out: cut short, or without a credential\n",
                 count(found.left_out as u64, "call")
+            );
+        }
+        if otherwise > 0 {
+            text += &format!(
+                "{} left out: with other words the connector goes another way there\n",
+                count(otherwise as u64, "call")
             );
         }
         text

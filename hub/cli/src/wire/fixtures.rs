@@ -1,13 +1,17 @@
 //! Calls of one connector out of a recording, as its own tests take them
 //! (`concord_sdk::testing::recorded`).
 
+mod masked;
+
 use std::collections::BTreeMap;
 
 use concord_engine::recorder::{
-    Call, Entry, Event, Exchange, Header, TapeError, TapeReader, TokenAnswer,
+    Call, Connected, Entry, Event, Exchange, TapeError, TapeReader, TokenAnswer,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+pub use self::masked::masked;
 
 /// What a connector's own tests can call.
 const OPERATIONS: [&str; 5] = ["check", "pull", "fetch", "find", "push"];
@@ -55,14 +59,8 @@ struct Open {
 }
 
 /// All calls of a connection, in order.
-pub fn gather(
-    header: &Header,
-    connection: &str,
-    tape: &mut TapeReader,
-) -> Result<Fixtures, TapeError> {
-    let mut known = header.connections.iter();
-    let known = known.find(|known| known.connection == connection);
-    let config = known.map(|known| known.config.clone()).unwrap_or_default();
+pub fn gather(connected: &Connected, tape: &mut TapeReader) -> Result<Fixtures, TapeError> {
+    let connection = connected.connection.as_str();
     let mut found = Fixtures::default();
     let mut open: Option<Open> = None;
     let mut clock = 0_i64;
@@ -114,7 +112,7 @@ pub fn gather(
                     stream: call.stream,
                     with: call.with,
                     now,
-                    config: config.clone(),
+                    config: connected.config.clone(),
                     exchanges,
                     result: answer.result,
                 });

@@ -27,17 +27,19 @@ mod event;
 mod format;
 mod play;
 mod player;
+mod pseudonyms;
 mod record;
 mod tape;
 mod witness;
 
 pub use difference::{Departure, Difference};
 pub use event::{
-    Answer, Body, Call, Ended, Event, Exchange, Failure, Sent, TokenAnswer, TokenAsked,
+    Answer, Body, Call, Ended, Event, Exchange, Failure, Received, Sent, TokenAnswer, TokenAsked,
 };
 pub use format::{Connected, Entry, FORMAT, Header, TapeError};
 pub use play::{PlayedClock, PlayedHttp, PlayedTokens, StandingClock, Unlimited};
 pub use player::{Played, Player, Verdict};
+pub use pseudonyms::{Pseudonyms, Vocabulary};
 pub use record::{Mask, Recorder, RecordingClock, RecordingHttp, RecordingTokens};
 pub use tape::{Tape, TapeReader, TapeWriter};
 pub use witness::{Witness, WitnessedConnector, WitnessedStore};
