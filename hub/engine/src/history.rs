@@ -6,11 +6,12 @@ use concord_core::ports::{Sequence, Store, StoreError};
 use concord_core::state::RunRow;
 use concord_core::{Changeset, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::documents;
 use crate::error::EngineError;
 use crate::hub::Hub;
-use crate::run::Request;
+use crate::run::{Gap, Request};
 use crate::timetable::Direction;
 
 /// When the last run began that a schedule counts from.
@@ -111,11 +112,11 @@ impl Hub {
     /// Notes a run, and what the schedule has to count from.
     pub(crate) async fn begin_run(&self, request: &Request) -> Result<RunRow, EngineError> {
         if request.only_hinted {
-            return self.begin_uncounted_run().await;
+            return self.begin_row(request.resumed.as_ref()).await;
         }
         let store = self.store.as_ref();
         let before = Began::load(store).await?;
-        let row = self.begin_uncounted_run().await?;
+        let row = self.begin_row(request.resumed.as_ref()).await?;
         let names = self.connections.iter().map(|one| one.row.name.as_str());
         let began = before.with(names, request, row.started_at);
         documents::write(store, BEGAN_EACH, &began.each).await?;
@@ -125,11 +126,17 @@ impl Hub {
 
     /// One that the schedule does not count.
     pub(crate) async fn begin_uncounted_run(&self) -> Result<RunRow, EngineError> {
+        self.begin_row(None).await
+    }
+
+    /// One that is cut off has no account, and tells all the same what kept it from
+    /// beginning before.
+    async fn begin_row(&self, resumed: Option<&Gap>) -> Result<RunRow, EngineError> {
         let row = RunRow {
             id: RunId(self.store.reserve(&Sequence::Run, 1).await?),
             started_at: self.clock.now(),
             ended_at: None,
-            summary: serde_json::Value::Null,
+            summary: resumed.map_or(Value::Null, |gap| json!({ "resumed": gap })),
         };
         self.keep_run(&row).await?;
         Ok(row)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_core::ports::Store;
-use concord_engine::run::Request;
+use concord_core::ports::{Clock as _, Store};
+use concord_engine::run::{Gap, Request};
 use serde_json::{Value, json};
 
 use super::World;
@@ -128,6 +128,28 @@ async fn dies(world: &World, death: Death) -> bool {
     let died = !faulty.survived();
     assert_eq!(died, result.is_err(), "{death:?}: {result:?}");
     died
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_off_still_says_why_none_ran_before() {
+    let world = World::with([("a", Behaviour::default()), ("b", Behaviour::default())]);
+    people(&world);
+    let faulty = Arc::new(Faulty::new(world.store().await, Death::After(3)));
+    let gap = Gap {
+        since: world.clock.now(),
+        tries: 2,
+        reason: "the database was away".to_owned(),
+    };
+    let request = Request {
+        resumed: Some(gap.clone()),
+        ..Request::default()
+    };
+    let cut = world.hub_on(faulty).await.unwrap().sync(&request).await;
+    assert!(cut.is_err(), "{cut:?}");
+    let run = world.store().await.runs(1).await.unwrap().remove(0);
+    assert_eq!(run.ended_at, None);
+    let told: Gap = serde_json::from_value(run.summary["resumed"].clone()).unwrap();
+    assert_eq!(told, gap);
 }
 
 #[tokio::test]
