@@ -129,7 +129,7 @@ impl Pseudonyms {
 
     fn learn_text(&mut self, text: &str) {
         let is_one = |word: &&str| match shapes::all_digits(word) {
-            true => word.len() >= 3,
+            true => word.len() > 3,
             false => !matches!(*word, "http" | "https"),
         };
         let words = scan::words(shapes::without_moment(text));
